@@ -16,7 +16,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from ofiml.cli.exits import run_command
-from ofiml.config import Config, load
+from ofiml.config import Config, SyntheticDataset, load
 from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.microstructure.facts.session import Facts, average_facts, measure_facts
@@ -86,8 +86,9 @@ def write_results(configs: dict[str, Config], folder: Path) -> int:
     record = {
         label: {"sessions": sessions, "facts": facts_to_json(average)} for label, (average, sessions) in results.items()
     }
+    real = [label for label, config in configs.items() if not isinstance(config.dataset, SyntheticDataset)]
     (folder / "facts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "facts.md").write_text(write_facts(facts, texts), encoding="utf-8")
+    (folder / "facts.md").write_text(write_facts(facts, texts, real), encoding="utf-8")
     for name, figure in draw_facts(facts).items():
         # Without date and version in the file, the same facts give the same bytes.
         figure.savefig(folder / "figures" / name, metadata={"Software": None})

@@ -61,6 +61,7 @@ class Study:
     more: str = ""  # overrides of its days
 
     results = "results.json"
+    days_first = False
 
     def list_markets(self) -> dict[str, str]:
         """List the embedded markets: their names on the page, and the overrides that make them."""
@@ -84,6 +85,7 @@ class Script:
     days: tuple[str, ...] = ()
     markets: tuple[tuple[str, str], ...] = ()
     more = ""
+    days_first = True
 
     def list_markets(self) -> dict[str, str]:
         """List the embedded markets: their names on the page, and the overrides that make them."""
@@ -155,14 +157,14 @@ TABLES = (
 
 def list_markets(study: Study | Script, data: Path | None) -> list[str]:
     """List the markets of a study as arguments of its command; say which are left out."""
-    markets = [f"{name}={overrides}" for name, overrides in study.list_markets().items()]
+    simulated, real = [f"{name}={overrides}" for name, overrides in study.list_markets().items()], []
     for day in study.days:
         path, overrides = DAYS[day]
         if data is not None and any(data.glob(path)):
-            markets.append(f"{day}={overrides} dataset.path={data / path} {study.more}".rstrip())
+            real.append(f"{day}={overrides} dataset.path={data / path} {study.more}".rstrip())
         else:
             print(f"{study.folder}: LEFT OUT {day}: {path} is not there (--data names the folder)", flush=True)
-    return markets
+    return [*real, *simulated] if study.days_first else [*simulated, *real]
 
 
 def find_markets(record: dict[str, Any]) -> dict[str, Any]:

@@ -150,6 +150,40 @@ def test_signature_of_a_trend_rises_with_the_step():
     assert got["volatility"]["bps"] == pytest.approx(1e4 * 60 / (1000 + 2999.5), rel=1e-3)
 
 
+def test_the_variance_ratio_of_a_trend_is_that_of_the_steps():
+    assert measured(price.measure_signature, path(1000 + np.arange(6000)))["variance_ratio"]["300"] == pytest.approx(
+        300
+    )
+    assert np.isnan(measured(price.measure_signature, path([100] * 6000))["variance_ratio"]["300"])
+
+
+def test_memory_of_moves_and_of_their_ranks():
+    """Small moves continue and the few large ones revert: products weigh the large ones, ranks do not."""
+    rng = np.random.default_rng(8)
+    move = np.repeat(rng.choice([-1, 1], 200), 10)  # a side for ten seconds
+    move[5::100], move[6::100] = 40, -40
+    got = measured(price.measure_move_memory, path(10_000 + np.concatenate([[0], np.cumsum(move)])))
+    later = move[60:]  # after the first minute
+    assert got["move_acf"]["1"] == pytest.approx(np.corrcoef(later[1:], later[:-1])[0, 1])
+    assert got["move_acf"]["1"] < -0.3
+    assert got["rank_acf"]["1"] > 0.7
+    assert abs(got["rank_acf"]["10"]) < 0.3
+    short = measured(price.measure_move_memory, path(10_000 + np.cumsum(move[:161])))
+    assert np.isnan(short["move_acf"]["1"])  # 99 pairs
+    assert np.isnan(measured(price.measure_move_memory, path([100] * 400))["rank_acf"]["1"])
+
+
+def test_a_missing_mid_makes_no_pair_of_moves():
+    mid = 1000 + np.cumsum(np.random.default_rng(9).choice([-1, 1], 400))
+    one = path(mid)
+    at = pl.int_range(pl.len())
+    gone = {c: pl.when(at != 200).then(pl.col(c)) for c in ("bid_px_00", "bid_sz_00")}
+    holed = measured(price.measure_move_memory, replace(one, events=one.events.with_columns(**gone)))
+    move = np.diff(mid)
+    pairs = [(move[k], move[k - 1]) for k in range(61, 399) if not {199, 200} & {k, k - 1}]
+    assert holed["move_acf"]["1"] == pytest.approx(np.corrcoef(*np.transpose(pairs))[0, 1])
+
+
 def test_volatility_in_bps_is_of_the_size_of_the_mid():
     through = measured(price.measure_signature, path(np.arange(6000) - 3000))
     assert through["volatility"]["ticks"] == pytest.approx(60)
@@ -303,6 +337,28 @@ def test_table_has_a_column_for_each_market(synthetic):
     assert {line.replace("\\|", "").count("|") for line in lines} == {5}
     (spread,) = (line for line in lines if line.startswith("| spread, mean"))
     assert spread == f"| spread, mean (ticks) | {synthetic['spread_ticks']['mean']:.2f} | – | |"
+
+
+def test_markets_outside_of_a_rows_range_are_named():
+    """Between the real market and the published numbers is inside, and so is each of them."""
+
+    def facts(spread, decay, forecast):
+        return {"spread_ticks": {"mean": spread}, "trades": {"sign_decay": decay}, "next_minute": {"r2": forecast}}
+
+    markets = {
+        "day": facts(3, 0.8, 0.1),
+        "a": facts(3.001, 0.36, -9),
+        "b": facts(4, 0.9, 0.05),
+        "c": facts(1, 0.2, 0.2),
+    }
+    lines = write_facts(markets, dict.fromkeys(markets, ""), ["day"]).splitlines()
+    cells = {cell[1].strip(): cell[-2].strip() for cell in (line.split("|") for line in lines if line.startswith("|"))}
+    assert cells[""] == "outside"
+    assert cells["spread, mean (ticks)"] == "below: c; above: b"
+    assert cells["exponent γ of its decay"] == "below: c; above: b"
+    assert cells["R² of the next minute, out of sample"] == "above: c"
+    assert cells["spread, median (ticks)"] == ""
+    assert "outside" not in write_facts(markets, dict.fromkeys(markets, ""))
 
 
 def test_numbers_have_one_kind_of_minus_and_no_minus_zero():

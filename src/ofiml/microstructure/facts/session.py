@@ -30,6 +30,7 @@ def measure_facts(session: Session, per: str) -> Facts:
         **memory.measure_sign_memory(session),
         "kurtosis": price.measure_kurtosis(session, book),
         **price.measure_signature(session, book),
+        **price.measure_move_memory(session, book),
         **flow.measure_impact(session, book, per),
         "intraday": memory.measure_intraday(session, book),
     }

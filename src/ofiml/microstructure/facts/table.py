@@ -1,9 +1,10 @@
 """The facts of several markets as one Markdown table, beside published values."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 
 from ofiml.microstructure.facts.session import Facts
-from ofiml.ui.format import format_markdown_table, format_number
+from ofiml.ui.format import DASH, format_markdown_table, format_number
 
 Row = tuple[str, str, str, str]  # text, topic, key, format
 
@@ -44,6 +45,9 @@ SECTIONS: dict[str, list[Row]] = {
         ("the same (basis points)", "volatility", "bps", ".2f"),
         *_make_rows("excess kurtosis of moves, {} s", "kurtosis", (1, 10, 60), ".1f"),
         *_make_rows("variance per second sampled at {} s / at 60 s", "signature", ("0.1", 1, 5, 10, 30, 300), ".2f"),
+        ("variance per second sampled at 300 s / at 1 s", "variance_ratio", "300", ".2f"),
+        *_make_rows("autocorrelation of moves, {} s", "move_acf", (1, 10), ".3f"),
+        *_make_rows("autocorrelation of their ranks, {} s", "rank_acf", (1, 10), ".3f"),
     ],
     "R² of the same bar's move, mean over half hours": [
         *_make_rows("best level, {} s", "impact_best", (1, 5, 10, 30, 60), ".3f"),
@@ -72,6 +76,16 @@ PUBLISHED: dict[tuple[str, str], str] = {
     ("next_minute", "r2"): "negative, all linear models (Cont, Cucuringu & Zhang 2023)",
 }
 
+# The published numbers that bound a range, together with those of real markets.
+BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
+    ("trades", "sign_decay"): (0.36, 0.77),
+    ("impact_best", "10"): (0.65, 0.65),
+    ("impact_levels_1", "10"): (0.712, 0.712),
+    ("impact_levels_10", "10"): (0.871, 0.871),
+    ("first_component_10", "10"): (0.89, 1.0),
+    ("next_minute", "r2"): (-math.inf, 0.0),
+}
+
 NOTE = (
     "The functions of `ofiml.microstructure.facts` measure each market in the same way; their docstrings define each "
     "number. Numbers of several sessions are averaged with equal weights. Levels are the feed's, which may list "
@@ -79,13 +93,37 @@ NOTE = (
 )
 
 
-def write_facts(markets: Mapping[str, Facts], described: Mapping[str, str]) -> str:
-    """Write the table: one column per market, with its label and description, and one of published values."""
-    rows = [["data", *(described[label] for label in markets), ""]]
+OUTSIDE = (
+    "A market is outside of a row's range if its number, as shown, is below or above all of those of the real markets "
+    "and the published ones."
+)
+
+
+def write_facts(markets: Mapping[str, Facts], described: Mapping[str, str], real: Collection[str] = ()) -> str:
+    """Write the table: one column per market, with its label and description, and one of published values.
+
+    With labels of `real` markets, a last column names the other markets that are outside of a row's range.
+    """
+    header = ["", *markets, "published", *(["outside"] if real else [])]
+    rows = [["data", *(described[label] for label in markets)]]
     for heading, lines in SECTIONS.items():
-        rows.append([f"**{heading}**", *[""] * (len(markets) + 1)])
+        rows.append([f"**{heading}**"])
         for text, topic, key, form in lines:
             values = [facts.get(topic, {}).get(key, float("nan")) for facts in markets.values()]
-            numbers = [format_number(value, form) for value in values]
-            rows.append([text, *numbers, PUBLISHED.get((topic, key), "")])
-    return "\n".join([format_markdown_table(["", *markets, "published"], rows), "", NOTE, ""])
+            numbers = dict(zip(markets, (format_number(value, form) for value in values), strict=True))
+            outside = [_list_outside(numbers, real, BOUNDS.get((topic, key), ()))] if real else []
+            rows.append([text, *numbers.values(), PUBLISHED.get((topic, key), ""), *outside])
+    whole = [[*row, *[""] * (len(header) - len(row))] for row in rows]
+    note = f"{NOTE} {OUTSIDE}" if real else NOTE
+    return "\n".join([format_markdown_table(header, whole), "", note, ""])
+
+
+def _list_outside(numbers: Mapping[str, str], real: Collection[str], published: tuple[float, ...]) -> str:
+    """List the markets, apart from the real ones, whose number is below or above the range of a row."""
+    known = {label: float(text.replace(",", "")) for label, text in numbers.items() if text != DASH}
+    ends = [*(known[label] for label in real if label in known), *published]
+    if not ends:
+        return ""
+    below = [label for label, value in known.items() if label not in real and value < min(ends)]
+    above = [label for label, value in known.items() if label not in real and value > max(ends)]
+    return "; ".join(f"{side}: {', '.join(of)}" for side, of in (("below", below), ("above", above)) if of)
