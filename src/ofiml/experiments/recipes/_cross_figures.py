@@ -1,6 +1,7 @@
 """The figures of `cross_impact`: matrices as heat maps and as networks, one figure a market."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,9 @@ from ofiml.ui.format import format_number
 _COLOURS = LinearSegmentedColormap.from_list("signs", [RED, "white", BLUE])
 _WIDEST = 4.0  # points, of the strongest link of a panel
 _NODE = 0.24  # radius that arrows keep free
+Style = tuple[str, Literal["-", "--"]]
+_RAISES: Style = (BLUE, "-")
+_LOWERS: Style = (RED, "--")
 _SHAPES = ("o", "s", "^", "D", "v", "p")  # by sector
 
 
@@ -53,8 +57,8 @@ def draw_networks(figure: Figure, panels: Mapping[str, Float], symbols: Sequence
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     # Lines without data, for the legend: arrows give it none.
-    for colour, label in ((BLUE, "raises the price"), (RED, "lowers it")):
-        axes[0].add_line(Line2D([], [], color=colour, linewidth=2.5, label=label))
+    for (colour, dash), label in ((_RAISES, "raises the price"), (_LOWERS, "lowers it")):
+        axes[0].add_line(Line2D([], [], color=colour, linestyle=dash, linewidth=2.5, label=label))
     for k, sector in enumerate(dict.fromkeys(sector for sector in sectors if sector)):
         axes[0].plot([], [], _SHAPES[k % len(_SHAPES)], color=GREY, markersize=8, label=f"sector {sector}")
 
@@ -68,6 +72,7 @@ def _draw_network(axis: Axes, matrix: Float, symbols: Sequence[str], sectors: Se
         if value == 0:
             continue
         step = (place[i] - place[j]) / np.linalg.norm(place[i] - place[j])
+        colour, dash = _RAISES if value > 0 else _LOWERS
         axis.add_patch(
             FancyArrowPatch(
                 tuple(place[j] + _NODE * step),
@@ -76,7 +81,8 @@ def _draw_network(axis: Axes, matrix: Float, symbols: Sequence[str], sectors: Se
                 arrowstyle="-|>",
                 mutation_scale=11,
                 linewidth=max(0.6, _WIDEST * abs(value) / top),
-                color=BLUE if value > 0 else RED,
+                color=colour,
+                linestyle=dash,
                 alpha=0.85,
             )
         )
@@ -84,7 +90,7 @@ def _draw_network(axis: Axes, matrix: Float, symbols: Sequence[str], sectors: Se
     for (x, y), symbol, sector in zip(place, symbols, sectors, strict=True):
         shape = _SHAPES[known.index(sector) % len(_SHAPES)] if sector else _SHAPES[0]
         axis.plot([x], [y], shape, color="white", markeredgecolor=GREY, markersize=24, zorder=3)
-        axis.text(x, y, symbol, ha="center", va="center", fontsize=7.5, color=DARK, zorder=4)
+        axis.text(x, y, symbol, ha="center", va="center", fontsize=9, color=DARK, zorder=4)
     axis.set_xlim(-1.35, 1.35)
     axis.set_ylim(-1.3, 1.3)
     axis.set_xticks([])

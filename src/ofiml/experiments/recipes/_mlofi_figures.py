@@ -125,15 +125,16 @@ def _shade(level: int, levels: int) -> tuple[float, float, float]:
 def draw_similarity(figure: Figure, found: Mapping[str, Levels]) -> None:
     """Draw the correlation and the distance of each level with the best one and with the one above it."""
     for axis, (_, one) in zip(_list_panels(figure, found), found.items(), strict=True):
-        for text, matrix, colour in (("correlation", one.correlation, BLUE), ("distance in lots", one.ks[0], RED)):
+        kinds = (("correlation", one.correlation, BLUE, "os"), ("distance in lots", one.ks[0], RED, "^v"))
+        for text, matrix, colour, marks in kinds:
             levels = np.arange(2, len(matrix) + 1)
-            axis.plot(levels, matrix[0, 1:], color=colour, marker="o", markersize=4, label=f"{text}, best level")
+            axis.plot(levels, matrix[0, 1:], color=colour, marker=marks[0], markersize=4, label=f"{text}, best level")
             axis.plot(
                 levels,
                 np.diag(matrix, 1),
                 "--",
                 color=colour,
-                marker="s",
+                marker=marks[1],
                 markersize=3,
                 linewidth=1,
                 label=f"{text}, level above",

@@ -22,14 +22,14 @@ def draw_recovery(figure: Figure, recoveries: Mapping[str, Recovery]) -> None:
         pin, error = one.estimates[order, -1], np.nan_to_num(one.errors[order, -1])
         place = np.arange(len(pin))
         misses = (np.abs(pin - one.true.pin) > _REACH * error) & (error > 0)
-        for group, colour, label in (
-            (~misses & (error > 0), BLUE, "95% interval contains the truth"),
-            (misses, RED, "95% interval misses it"),
+        for group, colour, marker, label in (
+            (~misses & (error > 0), BLUE, "o", "95% interval contains the truth"),
+            (misses, RED, "s", "95% interval misses it"),
         ):
             axis.errorbar(
                 *(place[group], pin[group]),
                 yerr=_REACH * error[group],
-                fmt="o",
+                fmt=marker,
                 color=colour,
                 markersize=2.5,
                 linewidth=0.9,
@@ -93,11 +93,11 @@ def draw_jumps(figure: Figure, found: Mapping[str, Toxicity]) -> None:
     panels = figure.subplots(2, len(found), squeeze=False, sharex=True, sharey="row")
     place = np.arange(-AROUND, AROUND + 1)
     for (above, below), (name, one) in zip(panels.T, found.items(), strict=True):
-        for values, colour, label in (
-            (one.around.volume, GREY, "net volume of a bar"),
-            (one.around.size, RED, "size of its move"),
+        for values, colour, dash, label in (
+            (one.around.volume, GREY, "-", "net volume of a bar"),
+            (one.around.size, RED, "--", "size of its move"),
         ):
-            above.plot(place, values, color=colour, linewidth=1, label=label)
+            above.plot(place, values, dash, color=colour, linewidth=1, label=label)
         below.plot(place, one.around.vpin, color=BLUE, linewidth=1.5, label="VPIN at its close")
         below.axhline(1, color=DARK, linewidth=0.6)
         for axis in (above, below):

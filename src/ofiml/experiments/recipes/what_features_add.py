@@ -169,7 +169,7 @@ def _list_numbers(of: list[Cell]) -> Json:
 
 # --- figures ---------------------------------------------------------------------------------------------------------
 
-_COLOURS = {"ridge": BLUE, "lgbm": RED}
+_STYLES = {"ridge": (BLUE, "o"), "lgbm": (RED, "s")}
 
 
 def _draw(figure: Figure, cells: dict[str, list[Cell]]) -> None:
@@ -183,9 +183,7 @@ def _draw(figure: Figure, cells: dict[str, list[Cell]]) -> None:
 def _draw_market(axis: Axes, of: list[Cell]) -> None:
     for k, model in enumerate(MODELS):
         value, low, high = np.array([(c.ic.value, c.ic.low, c.ic.high) for c in of if c.model == model]).T
-        x = np.arange(len(FEATURES)) + 0.14 * (2 * k - 1)
-        axis.errorbar(
-            x, value, np.stack([value - low, high - value]), fmt="o", color=_COLOURS[model], capsize=3, label=model
-        )
+        x, (colour, marker) = np.arange(len(FEATURES)) + 0.14 * (2 * k - 1), _STYLES[model]
+        axis.errorbar(x, value, np.stack([value - low, high - value]), fmt=marker, color=colour, capsize=3, label=model)
     axis.axhline(0, color=GREY, linewidth=0.8)
-    axis.set_xticks(np.arange(len(FEATURES)), [name.replace(" ", "\n") for name in FEATURES], fontsize=8)
+    axis.set_xticks(np.arange(len(FEATURES)), [name.replace(" ", "\n") for name in FEATURES], fontsize=9)

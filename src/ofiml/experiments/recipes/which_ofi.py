@@ -19,7 +19,7 @@ from ofiml.reporting.controls import NAMES
 from ofiml.study.json_border import Json
 from ofiml.study.report import Report
 from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
-from ofiml.ui.format import DASH, choose_money_form, format_interval, format_number
+from ofiml.ui.format import DASH, choose_money_form, format_interval, format_number, format_p
 from ofiml.validation.controls import Control, ControlName
 
 STUDY = ("experiment=which_ofi", *SKILL_ONLY, "evaluation.controls=true")
@@ -153,7 +153,7 @@ def _tabulate(name: str, board: Board) -> Table:
             format_number(one.run.ic),
             format_interval(one.run.ic_low, one.run.ic_high),
             format_number(one.run.r2, ".4f"),
-            format_number(one.run.p),
+            format_p(one.run.p),
             {True: "yes", False: "no", None: DASH}[one.run.in_set],
             show_estimate(one.over_return),
             f"{show_estimate(one.over_strongest)}, {NAMES[one.strongest]}",
@@ -177,7 +177,7 @@ def _describe(group: ComparedGroup) -> str:
     if tests is None:
         return "Too few common times for tests."
     return (
-        f"p-value of the hypothesis that none has skill: {format_number(tests.spa)} (SPA). Probability of backtest "
+        f"p-value of the hypothesis that none has skill: {format_p(tests.spa)} (SPA). Probability of backtest "
         f"overfitting: {format_number(tests.pbo.pbo, '.2f')}."
     )
 
@@ -278,5 +278,5 @@ def _draw_board(axis: Axes, board: Board) -> None:
         )
     axis.xaxis.set_major_locator(MaxNLocator(3))
     axis.axvline(0, color=DARK, linewidth=0.8)
-    axis.set_yticks(range(len(VARIANTS)), VARIANTS, fontsize=7)
+    axis.set_yticks(range(len(VARIANTS)), VARIANTS, fontsize=9)
     axis.set_ylim(len(VARIANTS) - 0.5, -0.5)

@@ -15,7 +15,8 @@ from ofiml.ui.figure import BLUE, DARK, GREY, RED, style_figure
 
 Markets = Mapping[str, MarketResult]
 
-_COLOURS = dict(zip(MODELS, (GREY, "#b58900", BLUE, "#6b4c9a", "#b59ad6", DARK, RED), strict=True))
+_COLOURS = (GREY, "#b58900", BLUE, "#6b4c9a", "#b59ad6", DARK, RED)
+_STYLES = dict(zip(MODELS, zip(_COLOURS, "vs^DPox", strict=True), strict=True))
 
 
 def draw_results(markets: Markets) -> dict[str, Figure]:
@@ -77,9 +78,18 @@ def _draw_curves(figure: Figure, panels: Panels) -> None:
     for axis, (market, size) in zip(_lay_out(figure, panels), panels.values(), strict=False):
         low, high = (np.array([getattr(e, end) for e in size.truth.curve]) for end in ("low", "high"))
         axis.fill_between(market.seconds, low, high, color="#4f8a3c", alpha=0.35, linewidth=0, label="truth, 95 %")
-        for name in MODELS:
-            curve = [e.value for e in size.models[name].curve]
-            axis.plot(market.seconds, curve, color=_COLOURS[name], linewidth=1.1, label=name)
+        for k, (name, (colour, marker)) in enumerate(_STYLES.items()):
+            axis.plot(
+                market.seconds,
+                [e.value for e in size.models[name].curve],
+                color=colour,
+                linewidth=1.1,
+                marker=marker,
+                markersize=4,
+                # Each curve has its markers at other times, so that those of curves that lie together are all seen.
+                markevery=(k + 1, len(MODELS)),
+                label=name,
+            )
         axis.set_xlabel("seconds after the posting")
         axis.set_ylabel("share filled")
         axis.set_ylim(bottom=0)

@@ -58,7 +58,7 @@ def _draw_equity(figure: Figure, study: Study) -> None:
         x, alpha = np.arange(path.height), 1.0 if len(paths) == 1 else 0.6
         gross, net = path["gross"].to_numpy(), path["net"].to_numpy()
         once = {"alpha": alpha, "linewidth": 1.1}
-        profit.plot(x, gross, color=BLUE, label=None if k else "gross: filled at the mid of the decision", **once)
+        profit.plot(x, gross, "--", color=BLUE, label=None if k else "gross: filled at the mid of the decision", **once)
         profit.plot(x, net, color=RED, label=None if k else "net of all costs", **once)
         peak = np.maximum.accumulate(np.maximum(net, 0))
         drawdown.fill_between(x, net - peak, 0, color=RED, alpha=0.35 / len(paths) + 0.1, linewidth=0)
@@ -67,7 +67,7 @@ def _draw_equity(figure: Figure, study: Study) -> None:
                 axis.axvline(start, color=GREY, linewidth=0.5, alpha=0.4)
     profit.axhline(0, color=DARK, linewidth=0.8)
     profit.set_ylabel(f"profit ({backtest.currency})")
-    drawdown.set_ylabel("drawdown")
+    drawdown.set_ylabel(f"drawdown\n({backtest.currency})")
     drawdown.set_xlabel("tested bars (lines: sessions)")
     mean = f", mean of {len(paths)} paths" if len(paths) > 1 else ""
     deflated = "" if backtest.deflated is None else f"; deflated {format_number(backtest.deflated.probability)}"
@@ -98,10 +98,8 @@ def _draw_capacity(figure: Figure, study: Study) -> None:
 
 def _draw_variants(axis: Axes, variants: list[VariantResult], backtest: Performance) -> None:
     x = np.arange(len(variants))
-    axis.plot(
-        x, [v.gross_pnl for v in variants], marker="o", color=BLUE, label="gross: filled at the mid of the decision"
-    )
-    axis.plot(x, [v.net_pnl for v in variants], marker="o", color=RED, label="net of all costs")
+    axis.plot(x, [v.gross_pnl for v in variants], "o--", color=BLUE, label="gross: filled at the mid of the decision")
+    axis.plot(x, [v.net_pnl for v in variants], "s-", color=RED, label="net of all costs")
     axis.axhline(0, color=DARK, linewidth=0.8)
     axis.set_xticks(x, [v.name for v in variants])
     axis.set_ylabel(f"profit ({backtest.currency})")
@@ -246,8 +244,8 @@ def _read_trades(round_trips: pl.DataFrame) -> list[_Trade]:
 
 def _draw_trade(axis: Axes, quotes: pl.DataFrame, trade: _Trade) -> None:
     stamps = quotes["time"].to_numpy()
-    for side, colour in (("bid", BLUE), ("ask", RED)):
-        axis.step(stamps, quotes[side].to_numpy(), where="post", color=colour, linewidth=0.9, label=side)
+    for side, colour, dash in (("bid", BLUE, "-"), ("ask", RED, "--")):
+        axis.step(stamps, quotes[side].to_numpy(), dash, where="post", color=colour, linewidth=0.9, label=side)
     ends = [np.datetime64(end.replace(tzinfo=None)) for end in (trade.opened, trade.closed)]
     axis.plot(ends, [trade.entry, trade.exit], color=DARK, linewidth=1, linestyle=":")
     marker = "^" if trade.side == "long" else "v"

@@ -22,6 +22,7 @@ _BAND = "#cfe3ea"
 _MAX_PARAMETERS = 6  # more panels do not fit
 _NARROW = 6  # values of a logarithmic parameter that differ by less get few ticks at equal distances
 _FOLD_COLOURS = (BLUE, RED, "#5b8c5a", "#b8860b", "#6f5a9e", GREY)
+_FOLD_DASHES, _FOLD_MARKERS = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (8, 3))), "osD^vP"
 
 
 def choose_figures(study: Study) -> dict[str, Draw]:
@@ -57,9 +58,21 @@ def _draw_history(figure: Figure, study: Study) -> None:
     axis, tuned = figure.subplots(), study.report.tuning
     best = [np.fmax.accumulate(_list_scores(fold)) for fold in tuned]
     for fold, line in zip(tuned, best, strict=True):
-        colour = _FOLD_COLOURS[fold.fold % len(_FOLD_COLOURS)]
-        axis.step(range(len(line)), line, where="post", color=colour, linewidth=1.2, label=f"fold {fold.fold}")
-        axis.plot(_list_scores(fold), ".", color=colour, markersize=5, alpha=0.6)
+        k, trials = fold.fold % len(_FOLD_COLOURS), np.arange(len(line))
+        axis.step(
+            trials,
+            line,
+            where="post",
+            color=_FOLD_COLOURS[k],
+            linestyle=_FOLD_DASHES[k],
+            linewidth=1.2,
+            marker=_FOLD_MARKERS[k],
+            markersize=4,
+            # A marker stands where the line rises.
+            markevery=np.flatnonzero(np.diff(np.nan_to_num(line, nan=-np.inf), prepend=-np.inf) > 0).tolist(),
+            label=f"fold {fold.fold}",
+        )
+        axis.plot(trials, _list_scores(fold), _FOLD_MARKERS[k], color=_FOLD_COLOURS[k], markersize=3, alpha=0.6)
     axis.set_ylim(*_choose_range(tuned))
     axis.set_xlim(-0.5, max(len(line) for line in best) - 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -93,9 +106,15 @@ def _draw_slices(figure: Figure, study: Study) -> None:
     panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(panels, names, strict=False):
         for fold in tuned:
-            colour, scores = _FOLD_COLOURS[fold.fold % len(_FOLD_COLOURS)], _list_scores(fold)
+            k, scores = fold.fold % len(_FOLD_COLOURS), _list_scores(fold)
             values = np.array([t.params[name] for t in fold.trials])
-            axis.plot(values, scores, ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold.fold}")
+            axis.plot(
+                *(values, scores, _FOLD_MARKERS[k]),
+                color=_FOLD_COLOURS[k],
+                markersize=3.5,
+                alpha=0.7,
+                label=f"fold {fold.fold}",
+            )
             best = int(np.nanargmax(scores))
             axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="best")
         if space[name].log:
