@@ -218,6 +218,8 @@ def _draw_trades(figure: Figure, study: Study) -> None:
     for axis, trade in zip(axes, _read_trades(chosen), strict=False):
         quotes = shown.filter(pl.all_horizontal(pl.col(c) == getattr(trade, c) for c in on))
         _draw_trade(axis, quotes, trade)
+        axis.set_xlabel("time (UTC)")
+        axis.set_ylabel(f"price ({_read_backtest(study).currency})")
     for axis in axes[chosen.height :]:
         axis.set_visible(False)
 
@@ -253,7 +255,7 @@ def _draw_trade(axis: Axes, quotes: pl.DataFrame, trade: _Trade) -> None:
     axis.scatter(ends[1:], [trade.exit], marker="s", color=DARK, zorder=3, label="exit (mean price)")
     axis.set_xticks(_choose_seconds(stamps[0], stamps[-1]))
     axis.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
-    axis.tick_params(labelsize=7)
+    axis.tick_params(labelsize=8)
     net = format(trade.net, choose_money_form([trade.net]))
     axis.set_title(f"{trade.symbol} {trade.session}: {trade.side}, {trade.lots:,} lots entered, net {net}", fontsize=9)
 
