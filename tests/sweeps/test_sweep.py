@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ofiml.cli import sweep as command
 from ofiml.config import Tracking
+from ofiml.errors import ConfigError
 from ofiml.sweeps.later import finish_members
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import advance_member, finish_member, read_status, start_member
@@ -142,14 +143,21 @@ def test_a_member_whose_process_dies_again_has_failed(launch):
     assert launch({1: 2}) == ([[0, 1, 2], [1], [2]], ["finished", "failed", "finished"])
 
 
-def test_a_launcher_that_launches_nothing_is_an_error(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("launcher", "kind", "words"),
+    [
+        ("joblib", RuntimeError, "^no cluster here"),
+        ("submitit_slurm", ConfigError, "^hydra/launcher=submitit_slurm launches nothing here: no cluster here$"),
+    ],
+)
+def test_a_launcher_that_launches_nothing_is_an_error(launcher, kind, words, tmp_path, monkeypatch):
     def refuse(overrides, initial_job_idx):
         raise RuntimeError("no cluster here")
 
     monkeypatch.setattr(command, "_make_launcher", lambda plan, jobs: SimpleNamespace(launch=refuse))
     monkeypatch.setattr(command, "_share_cores", lambda plan, members: (2, 1))
-    with pytest.raises(RuntimeError, match="no cluster here"):
-        command._launch_all(SimpleNamespace(members=MEMBERS), tmp_path, MEMBERS, Console(quiet=True))
+    with pytest.raises(kind, match=words):
+        command._launch_all(SimpleNamespace(members=MEMBERS, launcher=launcher), tmp_path, MEMBERS, Console(quiet=True))
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,12 @@ def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) 
             attempts.update(member.number for member in batch)
             try:
                 launcher.launch([_complete(m, folder, threads) for m in batch], initial_job_idx=0)
-            except Exception:
+            except Exception as error:
                 # A launcher that cannot launch at all has started nothing.
                 dead = list_running(folder, batch)
+                if not dead and plan.launcher != "joblib":
+                    words = " ".join(str(error).split())
+                    raise ConfigError(f"hydra/launcher={plan.launcher} launches nothing here: {words}") from error
                 if not dead:
                     raise
                 waiting = [m for m in batch if read_status(name_folder(folder, m.number)) is None]
