@@ -1,12 +1,13 @@
 """The notebooks' strategy and its promises: direction by LightGBM, traded where OFI confirms it, with a stop."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ofiml.backtest.result import BacktestResult
+from ofiml.config import Config
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
@@ -61,6 +62,7 @@ def run(bench: Bench) -> Page:
     outcomes = {market.name: [_study(bench, market, horizon) for horizon in HORIZONS] for market in bench.markets}
     return Page(
         blocks=[
+            describe_strategy(bench.configure(bench.markets[0], *DIRECTION)),
             *(
                 Table(f"{name}, out of sample, 95 % intervals. {_name_money(of)}", ["", *HORIZONS], _list_rows(of))
                 for name, of in outcomes.items()
@@ -137,6 +139,18 @@ def _measure_gross_sharpe(study: Study) -> Estimate:
 
 
 # --- tables and words ------------------------------------------------------------------------------------------------
+
+
+def describe_strategy(config: Config) -> str:
+    """Describe the model and the rule of the strategy, with the numbers of the config."""
+    model, rule = asdict(config.model), asdict(config.strategy)
+    return (
+        f"LightGBM (depth {model['max_depth']}, {model['num_leaves']} leaves, rate {model['learning_rate']}) on all "
+        f"features forecasts the direction, and the move itself. The strategy buys where the probability of a rise is "
+        f"above {rule['probability']} and the bar's OFI at the best level is positive and larger than the "
+        f"{rule['ofi_quantile']} quantile of its size in the train rows; it sells in the mirrored case. It holds for "
+        f"the horizon, or until it has lost {rule['stop_ticks']} ticks. Orders are marketable."
+    )
 
 
 def _name_money(of: list[Outcome]) -> str:
