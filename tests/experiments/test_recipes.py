@@ -139,6 +139,21 @@ def test_every_number_in_the_tables_of_a_page_is_in_its_results(folder):
     assert [one for one in shown if not is_rounded(one[-1], known)] == []
 
 
+def test_no_p_value_is_zero():
+    """A sample of draws cannot show less than one in their number: a small one is `< 0.001`."""
+    shown = []
+    for page in EXPERIMENTS.glob("*/*.md"):
+        text = page.read_text(encoding="utf-8")
+        shown += re.findall(r"p-value[^.|]*?: ([<\d. ]+) \(", text)
+        for header, *rows in list_tables(text):
+            columns = [k for k, name in enumerate(header) if re.search(r"\bp\b", name)]
+            shown += [row[k] for row in rows for k in columns]
+            shown += [cell for row in rows if re.match(r"p\b", row[0]) for cell in row[1:]]
+    assert len(shown) > 100
+    assert "< 0.001" in shown
+    assert not [one for one in shown if re.fullmatch(r"[0.]+", one)]
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
