@@ -11,7 +11,7 @@ import pytest
 
 from ofiml.errors import DataError
 from ofiml.splits.inner import Inner
-from ofiml.tuning import inner, study
+from ofiml.tuning import inner, parameter_importance, study
 from ofiml.tuning.inner import Outcome
 from ofiml.tuning.journal import JournalSlots
 from ofiml.tuning.suggest import Generation, build_distributions
@@ -70,6 +70,56 @@ def test_finished_trials_are_not_run_again_and_more_are_added(configure, train, 
     monkeypatch.setattr(study, "evaluate", lambda *_, **__: pytest.fail("a finished trial was run again"))
     assert tuned(configure, train, tmp_path, trials=10).model == more.model
     assert tuned(configure, train, tmp_path, trials=3).model == few.model
+
+
+@pytest.mark.parametrize("place", ["{}", "sqlite:///{}/trials.db"])
+def test_the_importance_of_the_same_trials_is_measured_once(configure, train, tmp_path, place, monkeypatch):
+    counts, measure = [], parameter_importance.measure_parameter_importance
+
+    def count(trials, seed):
+        counts.append(len(trials))
+        return measure(trials, seed)
+
+    def find(trials):
+        return list(tuned(configure, train, place.format(tmp_path), trials=trials, name="lgbm").importance.items())
+
+    monkeypatch.setattr(parameter_importance, "measure_parameter_importance", count)
+    few, again, more = find(6), find(6), find(8)
+    assert few == again != more, "other trials have other shares"
+    assert (find(8), find(6)) == (more, few)
+    assert counts == [6, 8, 6]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shares", {"alpha": 0.5}),
+        ("shares", {"beta": 1.0}),
+        ("shares", ["alpha"]),
+        ("shares", {"alpha": "1.0"}),
+        ("source", "0" * 64),
+        ("sha256", None),
+    ],
+)
+def test_an_altered_note_counts_for_nothing(configure, train, tmp_path, key, value):
+    expected = tuned(configure, train, tmp_path, trials=5)
+    (folder,) = tmp_path.iterdir()
+    slots = JournalSlots(folder, 4, build_distributions(configure("model=ridge").model), 3)
+    note = slots.read_note()
+    assert note["shares"] == expected.importance
+    slots.write_note(note | {key: value})
+    assert tuned(configure, train, tmp_path, trials=5) == expected
+    assert slots.read_note() == note
+    slots.write_note("a stranger's")
+    assert tuned(configure, train, tmp_path, trials=5) == expected
+
+
+def test_a_finished_study_is_read_without_a_write(configure, train, tmp_path):
+    tuned(configure, train, tmp_path)
+    (journal,) = tmp_path.glob("*/journal")
+    content = journal.read_bytes()
+    tuned(configure, train, tmp_path)
+    assert journal.read_bytes() == content
 
 
 def test_a_place_knows_earlier_generations_alone(configure, train, tmp_path):

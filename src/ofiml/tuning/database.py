@@ -17,7 +17,7 @@ from ofiml.storage import strip_credentials
 from ofiml.tuning.library import import_optuna
 from ofiml.tuning.locks import Locks, build_locks
 from ofiml.tuning.server import SCHEMA, build_engine_arguments, create_schema, open_engine, read_url
-from ofiml.tuning.slots import UNREADABLE, read_places
+from ofiml.tuning.slots import NOTE, UNREADABLE, read_places
 from ofiml.tuning.suggest import Space
 
 Result = TypeVar("Result")
@@ -206,6 +206,14 @@ class DatabaseSlots:
     def add(self, trial: Any) -> None:
         """Write a finished trial. If the server's answer is lost, it may be written twice, and the first one counts."""
         self.database.persist(lambda: self._study.add_trial(trial))
+
+    def read_note(self) -> Any:
+        """Read the note of the study; None if it has none."""
+        return self._read(lambda: self._study.user_attrs).get(NOTE)
+
+    def write_note(self, note: Any) -> None:
+        """Write the note of the study in place of an earlier one."""
+        self.database.persist(lambda: self._study.set_user_attr(NOTE, note))
 
     def _open_study(self) -> Any:
         return import_optuna().create_study(

@@ -13,8 +13,10 @@ from filelock import FileLock
 from ofiml.atomic import name_file
 from ofiml.errors import ConfigError, DataError
 from ofiml.tuning.library import import_optuna
-from ofiml.tuning.slots import UNREADABLE, lock_file, read_places
+from ofiml.tuning.slots import NOTE, UNREADABLE, lock_file, read_places
 from ofiml.tuning.suggest import Space
+
+_STUDY = "tuning"  # the name of the study in its journal
 
 
 class JournalSlots:
@@ -53,20 +55,35 @@ class JournalSlots:
         with self._open_study() as study:
             study.add_trial(trial)
 
+    def read_note(self) -> Any:
+        """Read the note of the study; None if it has none."""
+        with self._open_study() as study:
+            return study.user_attrs.get(NOTE)
+
+    def write_note(self, note: Any) -> None:
+        """Write the note of the study in place of an earlier one."""
+        with self._open_study() as study:
+            study.set_user_attr(NOTE, note)
+
     @contextmanager
     def _open_study(self) -> Iterator[Any]:
         """Open Optuna's study from the journal, under a lock against other writers."""
-        storages = import_optuna().storages
+        optuna = import_optuna()
+        storages = optuna.storages
         journal = self._journal
         lock = FileLock(self.folder / "journal.lock")
         with lock, name_file(journal), warnings.catch_warnings():
-            warnings.simplefilter("ignore", import_optuna().exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             truncate_torn_line(journal)
             try:
                 # Optuna's own lock outlives a killed process, and the next process would wait for half a minute.
                 storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(journal), lock_obj=lock))
-                study = import_optuna().create_study(
-                    storage=storage, study_name="tuning", direction="maximize", load_if_exists=True
+                # `create_study` with `load_if_exists` would add a line to the journal each time.
+                known = _STUDY in optuna.get_all_study_names(storage)
+                study = (
+                    optuna.load_study(study_name=_STUDY, storage=storage)
+                    if known
+                    else optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize")
                 )
             except UNREADABLE as error:
                 raise self._build_journal_error() from error

@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from ofiml.tuning.suggest import Space, read_trial
 
+NOTE = "note"  # the user attribute of Optuna's study that has the note
+
 #: What Optuna raises on trials that another program wrote or altered.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, OverflowError)
 
@@ -36,6 +38,14 @@ class Slots(Protocol):
 
     def add(self, trial: Any) -> None:
         """Write a finished trial; its user attribute `place` is its place."""
+        ...
+
+    def read_note(self) -> Any:
+        """Read the note of the study, a value of JSON that may come from a stranger; None if it has none."""
+        ...
+
+    def write_note(self, note: Any) -> None:
+        """Write the note of the study, what was computed from its trials, in place of an earlier one."""
         ...
 
 

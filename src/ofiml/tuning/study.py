@@ -21,7 +21,7 @@ from ofiml.models.registry import build_model
 from ofiml.parallel import Workers, run_pieces
 from ofiml.provenance import identify_code
 from ofiml.tuning.inner import InnerFold, TrainRows, build_inner_folds, evaluate
-from ofiml.tuning.parameter_importance import measure_parameter_importance
+from ofiml.tuning.parameter_importance import recall_importance
 from ofiml.tuning.places import open_slots
 from ofiml.tuning.slots import Slots
 from ofiml.tuning.suggest import Generation, build_distributions
@@ -87,16 +87,17 @@ def tune(
 
         run_pieces(work, range(threads), Workers(threads))  # threads, which share the rows
         trials = [trial for place, trial in slots.read_finished().items() if place < config.trials]
-    complete = [t for t in trials if t.user_attrs["state"] == "complete"]
-    if not complete:
-        failure = f"all {config.trials} tuning trials failed"
-        _raise_first_failure(model.with_params(trials[0].params), inner, task, seed, failure)
-        raise DataError(f"{failure}: no score is finite. Give more data, or use tuning=off.")
+        complete = [t for t in trials if t.user_attrs["state"] == "complete"]
+        if not complete:
+            failure = f"all {config.trials} tuning trials failed"
+            _raise_first_failure(model.with_params(trials[0].params), inner, task, seed, failure)
+            raise DataError(f"{failure}: no score is finite. Give more data, or use tuning=off.")
+        importance = recall_importance(slots, trials, seed)
     best = max(complete, key=lambda t: t.value)  # the earliest of equal trials
     return TuningResult(
         model=model.with_params(best.params),
         trials=[TrialResult(t.params, t.user_attrs["state"], t.value, t.user_attrs["scores"]) for t in trials],
-        importance=measure_parameter_importance(trials, seed),
+        importance=importance,
     )
 
 
