@@ -114,22 +114,26 @@ def _name_processor() -> str:
 
 
 def read_git_state() -> tuple[str, str]:
-    """Read (commit, diff) of the running code; the diff is empty for a clean tree.
+    """Read (commit, diff) of the running code, as they are when first asked; the diff is empty for a clean tree.
 
     The commit is `unknown` if git does not track the code: outside git, or installed inside another repository, whose
     commit and diff do not belong to this code. Untracked files are named in the diff, without their contents.
     """
-    tracked = _run_git("ls-files", "--error-unmatch", Path(__file__).name)
-    commit = None if tracked is None else _run_git("rev-parse", "HEAD")
+    return _read_git_state(Path(__file__))
+
+
+@cache  # what a process runs is what it loaded, whatever is committed meanwhile, and each study asks several times
+def _read_git_state(file: Path) -> tuple[str, str]:
+    tracked = _run_git(file.parent, "ls-files", "--error-unmatch", file.name)
+    commit = None if tracked is None else _run_git(file.parent, "rev-parse", "HEAD")
     if commit is None:
         return "unknown", ""
-    diff = _run_git("diff", "HEAD") or ""
-    untracked = _run_git("ls-files", "--others", "--exclude-standard") or ""
+    diff = _run_git(file.parent, "diff", "HEAD") or ""
+    untracked = _run_git(file.parent, "ls-files", "--others", "--exclude-standard") or ""
     return commit.strip(), diff + "".join(f"# untracked: {name}\n" for name in untracked.splitlines())
 
 
-def _run_git(*arguments: str) -> str | None:
-    folder = Path(__file__).parent
+def _run_git(folder: Path, *arguments: str) -> str | None:
     try:
         process = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
