@@ -20,6 +20,7 @@ from ofiml.features.machine import Plan, describe_market
 from ofiml.live.stream import Stream
 from ofiml.ofi import flow as flow_module
 from ofiml.ofi.flow import NET, FlowRow, build_flow_matrix, build_flow_table, list_flow_groups
+from ofiml.ofi.flow_kernel import fill_flow_row_py
 from tests.books import busy_session, session
 from tests.conftest import slow_but_each, slow_except
 
@@ -94,7 +95,7 @@ def test_a_whole_real_session_gives_the_same_bits(data, configure, name, path, b
 )
 def test_a_row_of_flow_is_that_of_the_matrix(configure, monkeypatch, overrides, plain):
     if plain:
-        monkeypatch.setattr(flow_module, "fill_flow_row", flow_module.fill_flow_row_py)
+        monkeypatch.setattr(flow_module, "fill_flow_row", fill_flow_row_py)
     config = configure("ofi.windows=[bar,1s,10s]", *overrides).ofi
     live, batch = assert_same(busy_session(1, 200, resets=0.02), BARS[0])
     batch.flow[3, 0, -2:] = 0  # a bar without a state: flow by depth is 0

@@ -28,7 +28,7 @@ from ofiml.backtest.matching import receive_all
 from ofiml.backtest.orders import BEFORE_ALL, CLOSE, NEVER, SLOTS
 from ofiml.backtest.requests import decide
 from ofiml.backtest.trader import NOT_LEAVING, learn_news, set_bounds, watch_market
-from ofiml.samples.tape import Tape
+from ofiml.samples.tape_kernel import Tape
 from ofiml.strategy.decisions import HOLD, TARGET
 
 #: `run` returns FULL if a table of orders or fills is too short.

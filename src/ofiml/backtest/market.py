@@ -20,8 +20,7 @@ from ofiml.backtest.matching import (
     release_waiting,
 )
 from ofiml.backtest.taken import forget_taken, is_passed
-from ofiml.samples.tape import Tape
-from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE
+from ofiml.samples.tape_kernel import CLEAR, HIDE, LEVEL, TRADE, Tape
 
 
 def pass_known(scene: Any, receipt: Int64, bid: Int64, ask: Int64, now: int) -> bool:

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml._numba import compiled
 from ofiml._typing import Float
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
@@ -15,6 +14,7 @@ from ofiml.features import layout
 from ofiml.features.batch import BarValues, compute_bars
 from ofiml.features.machine import FLOW_ONLY, describe_market
 from ofiml.ofi.columns import NET_PART, FlowColumn, format_suffix
+from ofiml.ofi.flow_kernel import fill_flow_row
 from ofiml.units import parse_duration
 
 
@@ -117,44 +117,6 @@ def build_flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: 
                 flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
             out[:, g * levels + m] = flow
     return out
-
-
-def fill_flow_row_py(
-    sums: NDArray[np.int64],
-    known: int,
-    selection: NDArray[np.int64],
-    depth_at: int,
-    sides_at: int,
-    by_depth: bool,
-    out: Float,
-) -> None:
-    """Fill `out` (groups, levels) from the `sums` of a bar, (look-backs, …); NaN for a look-back beyond `known`.
-
-    `selection` (groups, 3) has the look-back of each group, its part, and the part to subtract or -1. `depth_at` and
-    `sides_at` are the columns of the summed depth and of the number of sides in it.
-    """
-    groups, width = out.shape
-    for g in range(groups):
-        w, plus, minus = selection[g]
-        if w > known:
-            out[g] = np.nan
-            continue
-        depth = 0.0
-        if sums[w, sides_at] > 0:
-            depth = sums[w, depth_at] / sums[w, sides_at]
-        for m in range(width):
-            flow = sums[w, plus * width + m]
-            if minus >= 0:
-                flow -= sums[w, minus * width + m]
-            if not by_depth:
-                out[g, m] = flow
-            elif depth > 0:
-                out[g, m] = flow / depth
-            else:
-                out[g, m] = 0.0
-
-
-fill_flow_row = compiled(fill_flow_row_py)
 
 
 class FlowRow:
