@@ -4,15 +4,19 @@ Both forecasts use the same draws of blocks, so that common variation cancels in
 sums over blocks, so the cost of a draw grows with the number of blocks, not of rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ofiml._typing import Float
+from ofiml._typing import Float, Int64
 from ofiml.metrics.block_sums import compute_correlations, divide_sums, list_correlation_terms, sum_blocks
 from ofiml.metrics.bootstrap import draw_counts
 from ofiml.metrics.measures import Forecast
+
+_MAX_KEPT = 1 << 20  # numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,23 @@ def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed
     y, y_hat, mean = forecast.y, forecast.y_hat, forecast.train_mean
     sums = sum_blocks([*list_correlation_terms(y, y_hat), (y - y_hat) ** 2, (y - mean) ** 2], number)
     ics, r2s = [], []
-    for counts in draw_counts(len(blocks), draws, np.random.default_rng(seed)):
+    for counts in _list_counts(len(blocks), draws, seed):
         resampled = counts @ sums
         ics.append(compute_correlations(resampled[:, :6]))
         r2s.append(1.0 - divide_sums(resampled[:, 6], resampled[:, 7]))
     return Draws(np.concatenate(ics), np.concatenate(r2s))
+
+
+def _list_counts(blocks: int, draws: int, seed: int) -> Iterable[Int64]:
+    """List how often each of the blocks is drawn. Few numbers are kept: each control of a study asks for the same."""
+    if blocks * draws > _MAX_KEPT:
+        return draw_counts(blocks, draws, np.random.default_rng(seed))
+    return _keep_counts(blocks, draws, seed)
+
+
+@lru_cache(maxsize=1)
+def _keep_counts(blocks: int, draws: int, seed: int) -> list[Int64]:
+    return list(draw_counts(blocks, draws, np.random.default_rng(seed)))
 
 
 def compute_nan_quantiles(draws: Float, *levels: float) -> list[float]:

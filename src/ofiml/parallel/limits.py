@@ -12,9 +12,9 @@ def limit_blas_threads() -> Iterator[None]:
     """Limit BLAS and OpenMP to one thread, because their sums depend on the number of threads.
 
     Folds and sessions run in parallel instead. Only loaded libraries can be limited, so the libraries that bring a BLAS
-    of their own are loaded first.
+    or an OpenMP of their own are loaded first; that of scikit-learn comes with the part that LightGBM loads.
     """
-    for library in ("numpy", "scipy.linalg", "sklearn.linear_model", "lightgbm"):
+    for library in ("numpy", "scipy.linalg", "sklearn.utils", "lightgbm"):
         importlib.import_module(library)
     with threadpool_limits(limits=1):
         yield
