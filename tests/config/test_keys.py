@@ -282,7 +282,7 @@ def rows(configure):
                 for source in list_sources(config.dataset)
                 for s in source()
             ]
-            made[overrides] = add_cross_flow(sessions, config.features)[0].rows
+            made[overrides] = next(add_cross_flow(sessions, config.features))
         return made[overrides]
 
     return of

@@ -101,8 +101,8 @@ def test_corrupt_test_rows_leave_the_band_where_it_is(configure, monkeypatch):
     config = configure("debug=tiny", "target=dead_band", "model=logistic", "tuning=off", "backtest=off", *bare)
 
     def studied(factor):
-        def changed(sessions):
-            rows, dropped = in_time_order(sessions)
+        def changed(*pooled):
+            rows, dropped = in_time_order(*pooled)
             late = pl.int_range(rows.height) >= int(0.72 * rows.height)  # in the second of two test blocks
             return rows.with_columns(
                 pl.when(late).then(pl.col(c) * factor).otherwise(pl.col(c)) for c in MOVES

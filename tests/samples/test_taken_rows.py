@@ -1,13 +1,11 @@
-"""Rows that are taken as views, and what sessions keep once their rows are pooled."""
-
-from types import SimpleNamespace
+"""Rows that are taken as views."""
 
 import numpy as np
 import polars as pl
 import pytest
 
 from ofiml.samples import table as samples_table
-from ofiml.samples.table import release_pooled_columns, take_rows
+from ofiml.samples.table import take_rows
 from ofiml.splits.fold import Fold, Span
 from ofiml.training.folds import locate_tested_bars, select_tested_bars
 
@@ -26,13 +24,6 @@ def test_neighbours_are_not_copied():
     whole = TABLE["a"].to_numpy()
     assert np.shares_memory(take_rows(TABLE, np.arange(3, 9))["a"].to_numpy(), whole)
     assert not np.shares_memory(TABLE[np.arange(3, 9)]["a"].to_numpy(), whole)
-
-
-def test_a_session_keeps_what_is_read_of_it():
-    kept = ["bar_open", "bar_close", "mid", "tick", "ofi_00", "first_used"]
-    one = SimpleNamespace(rows=pl.DataFrame({name: [1] for name in ("symbol", "y", *kept, "move_ticks")}))
-    release_pooled_columns([one])
-    assert one.rows.columns == kept
 
 
 def test_tested_bars_are_where_they_are_located():

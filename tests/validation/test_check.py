@@ -114,8 +114,8 @@ def prediction_of_the_next_bar(monkeypatch):
 def rows_scaled_together(monkeypatch):
     pool_samples = experiment.pool_samples
 
-    def wrong(sessions):
-        rows, dropped = pool_samples(sessions)
+    def wrong(*pooled):
+        rows, dropped = pool_samples(*pooled)
         return rows.with_columns(pl.col("return_1") / pl.col("return_1").std()), dropped
 
     monkeypatch.setattr(experiment, "pool_samples", wrong)

@@ -153,8 +153,8 @@ def test_permuted_labels_give_no_skill(configure, monkeypatch, tmp_path):
     ics = []
     for seed in range(4):
 
-        def permuted(sessions, seed=seed):
-            rows, dropped = pool_samples(sessions)
+        def permuted(*pooled, seed=seed):
+            rows, dropped = pool_samples(*pooled)
             rows = rows.filter(pl.col("y").is_not_null())
             order = np.random.default_rng(seed).permutation(rows.height)
             return rows.with_columns(pl.Series("y", rows["y"].to_numpy()[order])), dropped

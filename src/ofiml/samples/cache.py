@@ -20,12 +20,12 @@ from ofiml.storage import Storage
 
 def cache_samples(
     storage: Storage, source: str, settings: SampleSettings, make: Callable[[], Iterator[SessionSamples]]
-) -> list[SessionSamples]:
-    """Read the samples that `make` yields from the storage; make and store those that are missing or damaged.
+) -> Iterator[SessionSamples]:
+    """Yield the samples of `make` from the storage; make and store those that are missing or damaged.
 
     `source` identifies the sessions by their content.
     """
-    return list(cache_items(storage, make_samples_key(source, settings), make, _pack, _unpack))
+    return cache_items(storage, make_samples_key(source, settings), make, _pack, _unpack)
 
 
 def make_samples_key(source: str, settings: SampleSettings) -> str:

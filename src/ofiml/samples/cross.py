@@ -1,6 +1,7 @@
 """The flow of other symbols as features of a bar."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -17,34 +18,33 @@ def name_cross_columns(config: Features) -> list[str]:
     return [column for symbol in config.cross for column in (f"cross_{symbol}", f"cross_{symbol}_age")]
 
 
-def add_cross_flow(sessions: list[SessionSamples], config: Features) -> list[SessionSamples]:
-    """Add for each symbol of `cross` its best-level OFI (lots) and the age of that value (s) to each bar at t.
+def add_cross_flow(sessions: list[SessionSamples], config: Features) -> Iterator[pl.DataFrame]:
+    """Yield each session's rows with, for each symbol of `cross`, its best-level OFI (lots) and the age of that value
+    (s) at each bar's close t.
 
-    The value is of the symbol's last bar of the date that `CrossBars` allows at t; NaN where there is none. Changes the
-    sessions in place and returns them. Raises DataError for a symbol without a session.
+    The value is of the symbol's last bar of the date that `CrossBars` allows at t; NaN where there is none. Raises
+    DataError for a symbol without a session.
     """
     require_symbols(config.cross, {s.key[0] for s in sessions})
     others = CrossBars(config)
-    by_key = {s.key: s.rows.select("bar_open", "bar_close", BEST_FLOW) for s in sessions}
-    closes = {key: rows["bar_close"].to_list() for key, rows in by_key.items()}
+    by_key = {s.key: s.rows for s in sessions}
     for s in sessions:
         close = s.rows["bar_close"].to_numpy()
         first_used = s.rows["first_used"].to_numpy().copy()
         columns = []
         for symbol in config.cross:
             value, age = (np.full(len(close), np.nan) for _ in range(2))
-            key = symbol, s.key[1]
-            if key in by_key:
-                other = by_key[key]
-                last = np.array([others.find_last(closes[key], t) for t in close.tolist()], np.int64)
+            other = by_key.get((symbol, s.key[1]))
+            if other is not None:
+                closes = other["bar_close"].to_list()
+                last = np.array([others.find_last(closes, t) for t in close.tolist()], np.int64)
                 fresh = last >= 0
                 pick = last[fresh]
                 value[fresh] = other[BEST_FLOW].to_numpy()[pick]
                 age[fresh] = (close[fresh] - other["bar_close"].to_numpy()[pick]) / SECOND
                 first_used[fresh] = np.minimum(first_used[fresh], other["bar_open"].to_numpy()[pick])
             columns += [pl.Series(f"cross_{symbol}", value), pl.Series(f"cross_{symbol}_age", age)]
-        s.rows = s.rows.with_columns(*columns, pl.Series("first_used", first_used))
-    return sessions
+        yield s.rows.with_columns(*columns, pl.Series("first_used", first_used))
 
 
 class CrossBars:

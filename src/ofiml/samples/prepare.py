@@ -36,6 +36,7 @@ from ofiml.ofi.flow import build_flow_table, list_flow_groups
 from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.cache import cache_samples
 from ofiml.samples.cross import add_cross_flow
+from ofiml.samples.scratch import Region, Scratch, choose_scratch_folder
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.tape_cache import record_tapes
@@ -109,8 +110,8 @@ def _check_settings(session: Session, settings: SampleSettings) -> None:
             )
 
 
-def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSamples]:
-    """Prepare the samples of a source's sessions, or read them from the cache."""
+def _prepare_source(source: Source, settings: SampleSettings) -> Iterator[SessionSamples]:
+    """Prepare the samples of a source's sessions, or read them from the cache, one session at a time."""
 
     folder = settings.features.store
     name = None if folder is None else name_source(source)
@@ -122,11 +123,11 @@ def _prepare_source(source: Source, settings: SampleSettings) -> list[SessionSam
         return (prepare_session(session, settings) for session in sessions)
 
     if folder is None or name is None:
-        return list(make())
-    samples = cache_samples(open_storage(folder), name, settings, make)
-    for s in samples:
+        yield from make()
+        return
+    for s in cache_samples(open_storage(folder), name, settings, make):
         s.input_name = name
-    return samples
+        yield s
 
 
 def _find_first_used(session: Session, bars: Bars, settings: SampleSettings) -> NDArray[np.int64]:
@@ -187,50 +188,92 @@ class PreparedDataset:
 def prepare_dataset(settings: SampleSettings, workers: Workers, stages: Stages) -> PreparedDataset:
     """Prepare the samples of every session of the dataset, in order, with other symbols' flow.
 
-    Each worker reads one source at a time. Memory holds the events of their sessions and the bars of all sessions.
-    Raises DataError for data that cannot be used.
+    Each worker reads one source at a time. Memory holds the events of their sessions; the bars of all sessions lie in a
+    scratch file, and `rows` are views of it. Raises DataError for data that cannot be used.
     """
-    inputs = list_sources(settings.dataset)
-    work = partial(_prepare_or_skip, settings=settings, by_cache=not workers.share_memory)
+    inputs, scratch = list_sources(settings.dataset), Scratch(choose_scratch_folder(settings.features.store))
+    if workers.share_memory:
+        work = partial(_store_or_skip, settings=settings, scratch=scratch)
+    else:
+        work = partial(_cache_or_skip, settings=settings)
     with stages.start_stage("sessions", len(inputs)) as bar:
-        parts = run_pieces(work, inputs, workers, bar.step)
+        parts: list[_Part] = run_pieces(work, inputs, workers, bar.step)
     bad = [part for part in parts if isinstance(part, BadFile)]
     if bad and len(bad) == len(inputs):
         raise make_all_bad_error(bad)
-    samples = list(take_first_sessions(_number_samples(parts, settings), settings.dataset.max_sessions))
-    bad = list_left_out(bad, (s.quality for s in samples))
-    return PreparedDataset(add_cross_flow(samples, settings.features), bad)
+    stored = list(take_first_sessions(_number_samples(parts, settings, scratch), settings.dataset.max_sessions))
+    for one in stored:
+        one.samples.rows = scratch.read(one.region)
+    samples = [one.samples for one in stored]
+    if settings.features.cross:
+        regions = [scratch.write(rows) for rows in add_cross_flow(samples, settings.features)]
+        for s, region in zip(samples, regions, strict=True):
+            s.rows = scratch.read(region)
+    return PreparedDataset(samples, list_left_out(bad, (s.quality for s in samples)))
 
 
-def _prepare_or_skip(
-    source: Source, settings: SampleSettings, *, by_cache: bool
-) -> list[SessionSamples] | str | BadFile:
-    """Prepare the samples of a source; return its record if it is left out. `by_cache` returns the name of cached
-    samples instead of their tables.
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The samples of a session without their rows, and the place of these in the scratch file."""
+
+    samples: SessionSamples
+    region: Region
+
+
+#: What a worker makes of a source: stored samples, samples, the name under which they are cached, or what was left out.
+_Part = list[_Stored] | list[SessionSamples] | str | BadFile
+
+
+def _store(samples: Iterable[SessionSamples], scratch: Scratch) -> list[_Stored]:
+    """Store the samples of sessions, of which memory holds one at a time."""
+    stored = []
+    for s in samples:
+        region = scratch.write(s.rows)
+        s.rows = s.rows.clear()
+        stored.append(_Stored(s, region))
+    return stored
+
+
+def _store_or_skip(source: Source, settings: SampleSettings, scratch: Scratch) -> _Part:
+    """Prepare and store the samples of a source; return its record if it is left out."""
+    try:
+        return _store(_prepare_source(source, settings), scratch)
+    except UnreadableInputError as error:
+        return _skip(error, settings)
+
+
+def _cache_or_skip(source: Source, settings: SampleSettings) -> _Part:
+    """Prepare the samples of a source, and return the name under which they are cached; the samples themselves if they
+    are not, and the record of a source that is left out.
     """
     try:
-        samples = _prepare_source(source, settings)
+        samples = list(_prepare_source(source, settings))
     except UnreadableInputError as error:
-        if skips_bad_files(settings.dataset):
-            return error.bad_file
-        raise
+        return _skip(error, settings)
     names = {s.input_name for s in samples}
-    return names.pop() or samples if by_cache and len(names) == 1 else samples
+    return names.pop() or samples if len(names) == 1 else samples
 
 
-def _number_samples(
-    parts: Iterable[list[SessionSamples] | str | BadFile], settings: SampleSettings
-) -> Iterator[SessionSamples]:
-    """Yield the samples of all sources, each with the number of its source; cached ones are read."""
+def _skip(error: UnreadableInputError, settings: SampleSettings) -> BadFile:
+    """Return the record of an input that is left out. Raises the error itself unless the config leaves it out."""
+    if not skips_bad_files(settings.dataset):
+        raise error
+    return error.bad_file
+
+
+def _number_samples(parts: Iterable[_Part], settings: SampleSettings, scratch: Scratch) -> Iterator[_Stored]:
+    """Yield the samples of all sources, each with the number of its source; those that no thread stored are stored."""
     for origin, part in enumerate(parts):
         if isinstance(part, BadFile):
             continue
-        for s in _read_prepared(part, settings) if isinstance(part, str) else part:
-            s.origin = origin
-            yield s
+        samples = _read_prepared(part, settings) if isinstance(part, str) else part
+        for one in samples:
+            stored = one if isinstance(one, _Stored) else _store([one], scratch)[0]
+            stored.samples.origin = origin
+            yield stored
 
 
-def _read_prepared(name: str, settings: SampleSettings) -> list[SessionSamples]:
+def _read_prepared(name: str, settings: SampleSettings) -> Iterator[SessionSamples]:
     """Read the samples that a worker has cached. Raises DataError if they are not in the cache of this process."""
     store = settings.features.store
     assert store is not None
@@ -241,10 +284,9 @@ def _read_prepared(name: str, settings: SampleSettings) -> list[SessionSamples]:
             "folder that all workers see, or to s3://…."
         )
 
-    samples = cache_samples(open_storage(store), name, settings, make)
-    for s in samples:
+    for s in cache_samples(open_storage(store), name, settings, make):
         s.input_name = name
-    return samples
+        yield s
 
 
 def read_sessions(samples: Sequence[SessionSamples], dataset: SyntheticDataset | FileDataset) -> Iterator[Session]:

@@ -1,5 +1,7 @@
 """The samples of all sessions as one table in time order."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
@@ -7,13 +9,13 @@ from ofiml._typing import Int64
 from ofiml.config import Features
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
-from ofiml.ofi.columns import BEST_FLOW, FlowColumn
+from ofiml.ofi.columns import FlowColumn
 from ofiml.samples.cross import name_cross_columns
+from ofiml.samples.scratch import Scratch, choose_scratch_folder
 from ofiml.samples.session import SessionSamples
 
 _MAX_VIEWS = 4096  # a table of more chunks is slower to read than it saves memory
-# What is read of a session's own rows once all are pooled: its mids, its tick, and the flow that other symbols see.
-_KEPT = ["bar_open", "bar_close", "mid", "tick", BEST_FLOW, "first_used"]
+_PART_ROWS = 131_072  # rows that are sorted in memory at a time
 
 
 def list_feature_columns(config: Features) -> list[str]:
@@ -21,9 +23,10 @@ def list_feature_columns(config: Features) -> list[str]:
     return [*config.columns, *name_cross_columns(config)]
 
 
-def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str, int]]:
+def pool_samples(sessions: list[SessionSamples], store: str | None = None) -> tuple[pl.DataFrame, dict[str, int]]:
     """Pool the rows that have a mid, in time order (ties keep the sessions' order). Count the others as `no_mid`, and
-    the rows with a mid but no label, which stay in the table, as `no_label`.
+    the rows with a mid but no label, which stay in the table, as `no_label`. The table is a view of a scratch file in
+    the cache at `store`, else in the folder of temporary files.
 
     Symbols may differ in tick and lot: flow and sizes are in lots, and moves in ticks, of each. Raises DataError for
     sessions that differ in levels, for a symbol with several lots, and if no row has both a mid and a label.
@@ -37,13 +40,7 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     unique = UniqueSessions()
     for s in sessions:
         unique.add(*s.key, s.source)
-    rows = pl.concat([s.rows for s in sessions])
-    rows = rows.rechunk() if rows["bar_close"].is_sorted() else rows.sort("bar_close", maintain_order=True)
-    no_mid = pl.col("mid").is_null()
-    no_label = ~no_mid & pl.col("y").is_null()
-    dropped = rows.select(no_mid.sum().alias("no_mid"), no_label.sum().alias("no_label")).row(0, named=True)
-    if dropped["no_mid"]:
-        rows = rows.filter(~no_mid)
+    rows, dropped = _pool_rows(sessions, Scratch(choose_scratch_folder(store)))
     if rows.height == 0:
         notes = "; ".join(dict.fromkeys(note for s in sessions for note in s.quality.notes))
         raise DataError(
@@ -70,10 +67,37 @@ def pool_samples(sessions: list[SessionSamples]) -> tuple[pl.DataFrame, dict[str
     return rows, dropped
 
 
-def release_pooled_columns(sessions: list[SessionSamples]) -> None:
-    """Release the columns of each session's own rows that only the pooled table is read for. Changes the sessions."""
-    for s in sessions:
-        s.rows = s.rows.select(_KEPT)
+def _pool_rows(sessions: list[SessionSamples], scratch: Scratch) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Write the rows with a mid in time order, and count those without a mid and those without a label."""
+    no_mid, no_label, regions = 0, 0, []
+    for part in _merge_rows(sessions):
+        rows = part.filter(pl.col("mid").is_not_null()) if part["mid"].null_count() else part
+        no_mid, no_label = no_mid + part.height - rows.height, no_label + rows["y"].null_count()
+        regions.append(scratch.write(rows))
+    return pl.concat([scratch.read(r) for r in regions], rechunk=False), {"no_mid": no_mid, "no_label": no_label}
+
+
+def _merge_rows(sessions: list[SessionSamples]) -> Iterator[pl.DataFrame]:
+    """Merge the rows of all sessions in time order, and yield them in parts; rows of one time are in one part, in the
+    sessions' order.
+    """
+    tables = [_sort(s.rows) for s in sessions]
+    closes = [table["bar_close"].to_numpy() for table in tables]
+    times = np.sort(np.concatenate(closes))
+    ends = np.unique(np.append(times[_PART_ROWS - 1 :: _PART_ROWS], times[-1:]))
+    places = [np.searchsorted(close, ends, side="right") for close in closes]
+    before = [0] * len(tables)
+    for k in range(max(1, len(ends))):
+        after = [int(place[k]) if len(ends) else 0 for place in places]
+        spans = zip(tables, before, after, strict=True)
+        slices = [table.slice(first, end - first) for table, first, end in spans if end > first]
+        yield _sort(pl.concat(slices or [tables[0]])).rechunk()
+        before = after
+
+
+def _sort(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows by time; rows of one time keep their order."""
+    return rows if rows["bar_close"].is_sorted() else rows.sort("bar_close", maintain_order=True)
 
 
 def take_rows(table: pl.DataFrame, positions: Int64) -> pl.DataFrame:

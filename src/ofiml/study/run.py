@@ -34,7 +34,7 @@ from ofiml.provenance import describe_provenance
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
-from ofiml.samples.table import pool_samples, release_pooled_columns, take_rows
+from ofiml.samples.table import pool_samples, take_rows
 from ofiml.splits.splitter import DividedRows
 from ofiml.strategy.bars import FeeTicks
 from ofiml.strategy.build import decide, tabulate_decisions
@@ -101,8 +101,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("sessions"):
             prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
             sessions = prepared.sessions
-            rows, dropped = pool_samples(sessions)
-            release_pooled_columns(sessions)
+            rows, dropped = pool_samples(sessions, config.features.store)
             rows = add_trailing_volatility(rows)
             trades = config.backtest.enabled and config.target.kind == "forecast"
             instruments = _assign_instruments(sessions, config.dataset) if trades else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -103,7 +103,9 @@ def fit_folds(
                     trial_bar.step()
             fold_bar.step()
 
-        return run_pieces(work, folds, workers, step)
+        results = run_pieces(work, folds, workers, step)
+    # Tested bars are views of `rows`, wherever they were predicted.
+    return [replace(r, predictions=select_tested_bars(rows, r.fold).with_columns(r.predictions)) for r in results]
 
 
 def _fit_shared_fold(
@@ -115,9 +117,11 @@ def _fit_shared_fold(
     step: Callable[[], None] = lambda: None,
     threads: int = 1,
 ) -> FoldResult:
+    """Fit a fold as `fit_fold` does; its predictions have the columns that the fit adds or changes."""
     with _locate_fold(fold, settings.target):
         block = select_tested_bars(rows.read(), fold)
-        return fit_fold(labelled.read(), block, fold, levels, settings, step=step, threads=threads)
+        result = fit_fold(labelled.read(), block, fold, levels, settings, step=step, threads=threads)
+    return replace(result, predictions=result.predictions.select("y", pl.exclude(block.columns)))
 
 
 def fit_fold(

@@ -80,7 +80,7 @@ def remake_rows(moments: Sequence[Moment], fitted: FittedStudy) -> dict[Moment, 
         # A symbol without a session on this date needs one all the same; its flow is not read.
         absent = set(config.features.cross) - {key[0] for key in keys}
         samples += [next(replace(s) for key, s in by_key.items() if key[0] == symbol) for symbol in sorted(absent)]
-        made = add_cross_flow(samples, config.features)[0].rows
+        made = next(add_cross_flow(samples, config.features))
         rows[moment] = made.filter(pl.col("mid").is_not_null() & (pl.col("bar_close") <= moment.t))
     return rows
 
