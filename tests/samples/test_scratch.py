@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from ofiml.cli.exits import describe_error
 from ofiml.parallel import Workers
-from ofiml.samples import table as samples_table
 from ofiml.samples.prepare import prepare_dataset
 from ofiml.samples.scratch import Scratch, choose_scratch_folder
 from ofiml.samples.settings import SampleSettings
+from ofiml.samples.table import pool_samples
 from ofiml.study import run as experiment
 from ofiml.ui.progress import Stages
 from tests.mapped import list_columns_in_memory
@@ -133,18 +133,14 @@ def make_session(number, closes):
     )  # fmt: skip
 
 
-@given(
-    sessions=st.lists(st.lists(st.integers(1, 12), max_size=8), max_size=4),
-    part=st.integers(1, 9),
-)
-def test_rows_pooled_in_parts_are_those_of_one_stable_sort(sessions, part):
+@given(st.lists(st.lists(st.integers(1, 12), max_size=8), max_size=4))
+def test_pooled_rows_are_those_of_one_stable_sort(sessions):
     sessions = [make_session(k, closes) for k, closes in enumerate([[1, 5], *sessions])]
     whole = pl.concat([s.rows for s in sessions]).sort("bar_close", maintain_order=True)
     known = whole.filter(pl.col("mid").is_not_null())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(samples_table, "_PART_ROWS", part)
-        rows, dropped = samples_table.pool_samples(sessions)
+    rows, dropped = pool_samples(sessions)
     assert rows.equals(known, null_equal=True)
+    assert rows.n_chunks("all") == [1] * len(rows.columns)
     assert dropped == {"no_mid": whole.height - known.height, "no_label": known["y"].null_count()}
 
 

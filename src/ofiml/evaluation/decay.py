@@ -1,5 +1,6 @@
 """Forecast decay: the IC of the forecasts with the mid's move over horizons shorter and longer than their own."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,14 @@ def measure_decay(
     horizon: Horizon,
     multiples: list[float],
     bootstrap: BlockBootstrap,
-    train: dict[int, Intervals] | None = None,
+    read_train: Callable[[], Iterable[tuple[int, Intervals]]] = tuple,
 ) -> list[HorizonScore] | None:
     """Measure the skill of the forecasts over each of `multiples` of the study's horizon, shortest first.
 
     Two kinds of rows do not count at a horizon: rows whose session ends before it, and rows whose move overlaps the
-    interval of a train row of their fold (`train`, by fold). The purge covers only the span of labels, so with
-    split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer than the horizon. None if the
-    predictions have no such moves.
+    interval of a train row of their fold (`read_train` gives these, fold by fold). The purge covers only the span of
+    labels, so with split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer than the
+    horizon. None if the predictions have no such moves.
     """
     if not multiples or not set(name_decay_columns(multiples)) <= set(predictions.columns):
         return None
@@ -59,7 +60,7 @@ def measure_decay(
     for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
         span = round(multiple * label_span)
         move = predictions[name].to_numpy()
-        known = ~np.isnan(move) & ~_overlaps_train(predictions, span, train or {})
+        known = ~np.isnan(move) & ~_overlaps_train(predictions, span, read_train())
         rows = predictions.drop(moves).filter(pl.Series(known))
         estimate = _estimate_ic(rows, move[known], span, bootstrap)
         new_estimate = _estimate_ic(rows, (move - shorter_move)[known], span, bootstrap)
@@ -81,11 +82,11 @@ def measure_decay(
     return scores
 
 
-def _overlaps_train(predictions: pl.DataFrame, span: int, train: dict[int, Intervals]) -> Bool:
+def _overlaps_train(predictions: pl.DataFrame, span: int, train: Iterable[tuple[int, Intervals]]) -> Bool:
     """Mark the rows whose [label start, label start + span] overlaps a train row of their fold."""
     overlap = np.zeros(predictions.height, np.bool_)
     start = predictions["label_start"].to_numpy()
-    for fold, rows in train.items():
+    for fold, rows in train:
         in_fold = predictions["fold"].to_numpy() == fold
         first = np.minimum(rows.first_used, rows.label_start)
         overlap[in_fold] = overlaps_any(start[in_fold], start[in_fold] + span, first, rows.label_end)

@@ -52,6 +52,7 @@ class Pipeline:
         first = pipelines[0]
         if isinstance(first.model, Linear) and not (first.model.classify or first.reducer.fitted):
             x = first.build_features(flow, others)
+            x = x.copy() if np.may_share_memory(x, flow) else x  # which is then changed in place
             del flow, others  # rows that were selected for this call need not outlive it
             models = first.model.fit_each(x, labels)
             for pipeline, model in zip(pipelines, models, strict=True):
@@ -114,5 +115,8 @@ class Pipeline:
         return self
 
     def build_features(self, flow: Float, others: Float) -> Float:
-        """Build the model's input (n, len(feature_names)) from flow (n, levels) and other features (n, k)."""
-        return np.ascontiguousarray(np.concatenate((self.reducer.transform(flow), others), axis=1))
+        """Build the model's input (n, len(feature_names)) from flow (n, levels) and other features (n, k); it may be a
+        view of the flow.
+        """
+        reduced = self.reducer.transform(flow)
+        return np.ascontiguousarray(np.concatenate((reduced, others), axis=1) if others.shape[1] else reduced)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml._typing import Float
+from ofiml._typing import Float, Int64
 from ofiml.bars.time import Bars
 from ofiml.config import PARTS, Ofi
 from ofiml.data.schema import Session
@@ -101,18 +101,25 @@ def _select_part(sums: NDArray[np.int64], part: str, width: int) -> NDArray[np.i
     return flow if minus == _NO_PART else flow - sums[:, minus * width : (minus + 1) * width]
 
 
-def build_flow_matrix(table: pl.DataFrame, levels: int, normalise: str, groups: list[Group] | None = None) -> Float:
+def build_flow_matrix(
+    table: pl.DataFrame, levels: int, normalise: str, groups: list[Group] | None = None, at: Int64 | None = None
+) -> Float:
     """Build the flow of all levels, group after group, (rows, groups·levels): in lots, or divided by the depth of the
-    bar or look-back if `normalise` is depth.
+    bar or look-back if `normalise` is depth. The rows are all, or those `at` positions (k,).
 
     Depth is one number for all levels; the ratio is 0 where depth is 0. NaN where a look-back begins before the start.
     """
     groups = groups or [NET]
-    out = np.empty((table.height, len(groups) * levels))
+    out = np.empty((table.height if at is None else len(at), len(groups) * levels))
+
+    def read(name: str) -> Float:
+        column = table[name] if at is None else table[name].gather(at)
+        return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
     for g, group in enumerate(groups):
-        depth = table[group.depth].fill_null(np.nan).to_numpy() if normalise == "depth" else None
+        depth = read(group.depth) if normalise == "depth" else None
         for m, name in enumerate(group.name_columns(levels)):  # one column at a time, so that only `out` is large
-            flow = table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            flow = read(name)
             if depth is not None:
                 flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
             out[:, g * levels + m] = flow

@@ -15,6 +15,7 @@ from typing import cast
 
 import polars as pl
 
+from ofiml._typing import Int64
 from ofiml.atomic import name_file
 from ofiml.storage import is_address
 
@@ -62,6 +63,15 @@ class Scratch:
                 self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
             content = pa.py_buffer(self._map).slice(region.start, region.end - region.start)
         return cast(pl.DataFrame, pl.from_arrow(pa.ipc.open_file(content).read_all(), rechunk=False))
+
+    def keep(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Write a table and return the view of it that takes its place."""
+        return self.read(self.write(table))
+
+    def keep_rows(self, table: pl.DataFrame, positions: Int64) -> pl.DataFrame:
+        """Write the rows of a table at `positions` (k,), one column after the other, and return the view of them."""
+        regions = [self.write(pl.DataFrame([column.rechunk().gather(positions)])) for column in table]
+        return pl.concat([self.read(region) for region in regions], how="horizontal")
 
 
 def choose_scratch_folder(store: str | None) -> Path:

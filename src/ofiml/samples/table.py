@@ -1,11 +1,9 @@
 """The samples of all sessions as one table in time order."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Int64
+from ofiml._typing import Bool, Int64
 from ofiml.config import Features
 from ofiml.data.sessions import UniqueSessions
 from ofiml.errors import DataError
@@ -15,7 +13,6 @@ from ofiml.samples.scratch import Scratch, choose_scratch_folder
 from ofiml.samples.session import SessionSamples
 
 _MAX_VIEWS = 4096  # a table of more chunks is slower to read than it saves memory
-_PART_ROWS = 131_072  # rows that are sorted in memory at a time
 
 
 def list_feature_columns(config: Features) -> list[str]:
@@ -69,35 +66,17 @@ def pool_samples(sessions: list[SessionSamples], store: str | None = None) -> tu
 
 def _pool_rows(sessions: list[SessionSamples], scratch: Scratch) -> tuple[pl.DataFrame, dict[str, int]]:
     """Write the rows with a mid in time order, and count those without a mid and those without a label."""
-    no_mid, no_label, regions = 0, 0, []
-    for part in _merge_rows(sessions):
-        rows = part.filter(pl.col("mid").is_not_null()) if part["mid"].null_count() else part
-        no_mid, no_label = no_mid + part.height - rows.height, no_label + rows["y"].null_count()
-        regions.append(scratch.write(rows))
-    return pl.concat([scratch.read(r) for r in regions], rechunk=False), {"no_mid": no_mid, "no_label": no_label}
+    rows = pl.concat([s.rows for s in sessions], rechunk=False)
+    no_mid = rows["mid"].is_null()
+    order = _find_order(rows["bar_close"].to_numpy(), no_mid.to_numpy())
+    dropped = {"no_mid": int(no_mid.sum()), "no_label": int((rows["y"].is_null() & ~no_mid).sum())}
+    return scratch.keep_rows(rows, order), dropped
 
 
-def _merge_rows(sessions: list[SessionSamples]) -> Iterator[pl.DataFrame]:
-    """Merge the rows of all sessions in time order, and yield them in parts; rows of one time are in one part, in the
-    sessions' order.
-    """
-    tables = [_sort(s.rows) for s in sessions]
-    closes = [table["bar_close"].to_numpy() for table in tables]
-    times = np.sort(np.concatenate(closes))
-    ends = np.unique(np.append(times[_PART_ROWS - 1 :: _PART_ROWS], times[-1:]))
-    places = [np.searchsorted(close, ends, side="right") for close in closes]
-    before = [0] * len(tables)
-    for k in range(max(1, len(ends))):
-        after = [int(place[k]) if len(ends) else 0 for place in places]
-        spans = zip(tables, before, after, strict=True)
-        slices = [table.slice(first, end - first) for table, first, end in spans if end > first]
-        yield _sort(pl.concat(slices or [tables[0]])).rechunk()
-        before = after
-
-
-def _sort(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by time; rows of one time keep their order."""
-    return rows if rows["bar_close"].is_sorted() else rows.sort("bar_close", maintain_order=True)
+def _find_order(close: Int64, no_mid: Bool) -> Int64:
+    """Find the rows with a mid in time order; rows of one time keep their order."""
+    order = np.argsort(close, kind="stable").astype(np.int64, copy=False)
+    return order[~no_mid[order]] if no_mid.any() else order
 
 
 def take_rows(table: pl.DataFrame, positions: Int64) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,7 @@ from ofiml.models.pipeline import Pipeline
 from ofiml.parallel import Workers, limit_blas_threads, open_workers
 from ofiml.provenance import describe_provenance
 from ofiml.samples.prepare import prepare_dataset
+from ofiml.samples.scratch import Scratch, choose_scratch_folder
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.table import pool_samples, take_rows
@@ -51,7 +53,7 @@ from ofiml.study.description import (
 )
 from ofiml.study.report import PredictionsDigest, Report, Runtime, predictions_sha256
 from ofiml.training.fitted import FittedStudy
-from ofiml.training.folds import divide_rows, fit_folds
+from ofiml.training.folds import FoldResult, divide_rows, fit_folds
 from ofiml.training.settings import FitSettings
 from ofiml.tuning import check_storage
 from ofiml.ui.progress import Stages
@@ -97,6 +99,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
     check_storage(config.tuning, config.model)
     announce_compilation(stages)
+    scratch = Scratch(choose_scratch_folder(config.features.store))
     with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):
             prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
@@ -108,6 +111,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             latency = make_latency(config.backtest, config.seed) if instruments else None
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, workers, stages, report_folds)
+            fitted = replace(fitted, results=[_keep_predictions(r, rows, scratch) for r in fitted.results])
             traded = fitted.join_predictions()
             predictions = take_rows(traded, np.flatnonzero(traded["y"].is_not_null().to_numpy()))
         n_folds = len(fitted.results)
@@ -124,7 +128,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("controls"), stages.start_stage("controls", n_folds * evaluation.controls) as bar:
             controls = run_controls(fitted, workers, bar.step) if evaluation.controls else None
         with clock.stage("backtest"):
-            backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
+            backtest = _backtest(traded, fitted, instruments, latency, stages, scratch) if latency else None
             performance = None
             if backtest is not None:
                 least, trials = config.backtest.min_round_trips, 1 + count_tuning_trials(fitted)
@@ -138,7 +142,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         task, decided = config.target.task, backtest.result.decided if backtest else None
         strata = score_strata(predictions, traded, decided, bootstrap)
         bar.step()
-        decay = measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals())
+        decay = measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals)
         bar.step()
         reliability = measure_reliability(predictions, bootstrap, task=task)
         bar.step()
@@ -235,8 +239,11 @@ def _backtest(
     assigned: list[AssignedInstrument],
     latency: Latency,
     stages: Stages,
+    scratch: Scratch,
 ) -> _Backtest:
-    """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols."""
+    """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols. The tables of the
+    result lie in `scratch`.
+    """
     config = fitted.config
     lots = config.strategy.base_lots
     fees = {one.symbol: _measure_fee(one.instrument, lots) for one in assigned}
@@ -254,9 +261,24 @@ def _backtest(
         seed=config.seed,
         threads=config.threads,
     )
-    result = run_backtest(predictions, fitted.sessions, plans, desk, stages)
+    result = _keep_tables(run_backtest(predictions, fitted.sessions, plans, desk, stages), scratch)
     execution = check_execution(fitted.sessions, plans, result, desk) if config.evaluation.leak_check else None
-    return _Backtest(result, tabulate_decisions(plans), tabulate_rules(rules), compared, execution)
+    decisions = scratch.keep(tabulate_decisions(plans))
+    return _Backtest(result, decisions, tabulate_rules(rules), compared, execution)
+
+
+def _keep_predictions(result: FoldResult, rows: pl.DataFrame, scratch: Scratch) -> FoldResult:
+    """Keep what the fit added to the tested bars, which are views of `rows`, in `scratch` too."""
+    predictions = result.predictions
+    added = predictions.select("y", pl.exclude(rows.columns))
+    return replace(result, predictions=predictions.with_columns(scratch.keep(added)))
+
+
+def _keep_tables(result: BacktestResult, scratch: Scratch) -> BacktestResult:
+    """Keep the tables of a backtest in `scratch`."""
+    parts = {f.name: getattr(result, f.name) for f in fields(result)}
+    tables: dict[str, Any] = {k: scratch.keep(part) for k, part in parts.items() if isinstance(part, pl.DataFrame)}
+    return replace(result, **tables)
 
 
 def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:

@@ -1,5 +1,6 @@
 """A study whose folds are fitted: the input of validation and evaluation."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,10 @@ class FittedStudy:
         """Locate the labelled rows among all rows, (n,)."""
         return np.flatnonzero(self.rows["y"].is_not_null().to_numpy())
 
-    def read_train_intervals(self) -> dict[int, Intervals]:
-        """Read the time intervals of the train rows, by fold."""
+    def read_train_intervals(self) -> Iterator[tuple[int, Intervals]]:
+        """Read each fold's number and the time intervals of its train rows, one fold at a time."""
         times = self.labelled.select("first_used", "label_start", "label_end")
-        return {r.fold.index: read_intervals(take_rows(times, r.fold.train)) for r in self.results}
+        return ((r.fold.index, read_intervals(take_rows(times, r.fold.train))) for r in self.results)
 
     def join_predictions(self) -> pl.DataFrame:
         """Join the predicted bars of all folds in time order; with several paths, path by path."""

@@ -39,13 +39,13 @@ from ofiml.metrics.paired import (
     exceeds_zero,
 )
 from ofiml.ofi.columns import BEST_FLOW
-from ofiml.parallel import SharedRecord, Workers, run_pieces, share_record
+from ofiml.parallel import SharedRecord, SharedTable, Workers, run_pieces, share_record, share_table
 from ofiml.splits.inner import Inner
 from ofiml.splits.purge import overlaps_any
 from ofiml.splits.walk_forward import Intervals
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import build_pipeline, locate_tested_bars
-from ofiml.training.inputs import read_intervals
+from ofiml.training.inputs import list_input_columns, read_intervals, select_flow, select_others
 from ofiml.training.settings import FitSettings
 from ofiml.validation.control_labels import permute_labels, shift_rows, walk_labels
 
@@ -99,14 +99,29 @@ class _Refit:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """All n bars of the study in time order: the inputs of the controls."""
+    """All n bars of the study in time order: what the controls need besides the inputs of models."""
 
-    flow: Float
-    others: Float
     y: Float
     spans: Intervals
     refits: dict[ControlName, _Refit]
     naive: dict[ControlName, Float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The table of all bars with the columns that models read, the number of `levels` with known flow, and how models
+    are fitted.
+    """
+
+    table: SharedTable
+    levels: int
+    settings: FitSettings
+
+    def select_flow(self, at: Int64) -> Float:
+        return select_flow(self.table.read(), self.levels, self.settings.ofi, at)
+
+    def select_others(self, at: Int64) -> Float:
+        return select_others(self.table.read(), self.settings.features, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +146,10 @@ def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]
         )
         for r in fitted.results
     ]
+    columns = list_input_columns(fitted.flow_levels, config.ofi, config.features)
+    inputs = _Inputs(share_table(fitted.rows.select(columns), workers), fitted.flow_levels, settings)
     shared = share_record(rows, workers)
-    by_fold = run_pieces(partial(_run_fold, shared=shared, settings=settings), pieces, workers, step)
+    by_fold = run_pieces(partial(_run_fold, shared=shared, inputs=inputs), pieces, workers, step)
     pooled = pl.concat([r.predictions.select(_SCORED).filter(pl.col("y").is_not_null()) for r in fitted.results])
     block = number_time_blocks(pooled, config.evaluation.block_ns)
     y, y_hat, mean = (pooled[c].to_numpy() for c in ("y", "y_hat", "train_mean"))
@@ -185,21 +202,21 @@ def _measure_control(
 # --- one fold --------------------------------------------------------------------------------------------------------
 
 
-def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], settings: FitSettings) -> dict[ControlName, Forecast]:
+def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], inputs: _Inputs) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
-    rows, train, test, model = shared.read(), piece.train, piece.test, piece.model
-    out = _refit_controls(rows, train, test, model, settings)
-    y, y_test = _encode_labels(rows.y, train, test, settings.target)
+    rows, train, test, target = shared.read(), piece.train, piece.test, inputs.settings.target
+    out = _refit_controls(rows, inputs, train, test, piece.model)
+    y, y_test = _encode_labels(rows.y, train, test, target)
     train_mean = np.full(len(test), float(y.mean()))
     out["zero"] = Forecast(y_test, np.zeros(len(test)), train_mean)
     for name, x in rows.naive.items():
-        is_forecast = name == "ofi_sign" and settings.target.task == "classification"
+        is_forecast = name == "ofi_sign" and target.task == "classification"
         out[name] = Forecast(y_test, x[test] if is_forecast else _fit_line(x[train], y, x[test]), train_mean)
     return out
 
 
 def _refit_controls(
-    rows: _Rows, train: Int64, test: Int64, model: ModelConfig, settings: FitSettings
+    rows: _Rows, inputs: _Inputs, train: Int64, test: Int64, model: ModelConfig
 ) -> dict[ControlName, Forecast]:
     """Refit the fold's pipeline for each control, and forecast the test rows. Controls with the same rows and sources,
     whose labels alone differ, are fitted together.
@@ -210,7 +227,7 @@ def _refit_controls(
         if name not in out:
             together = [other for other in used if other not in out and _are_equal(used[other], used[name])]
             labels = [rows.refits[other].y for other in together]
-            out |= dict(zip(together, _refit_labels(labels, rows, used[name], test, model, settings), strict=True))
+            out |= dict(zip(together, _refit_labels(labels, rows.spans, inputs, used[name], test, model), strict=True))
     return {name: out[name] for name in used}
 
 
@@ -242,7 +259,7 @@ def _are_equal(a: _Used, b: _Used) -> bool:
 
 
 def _refit_labels(
-    labels: list[Float], rows: _Rows, used: _Used, test: Int64, model: ModelConfig, settings: FitSettings
+    labels: list[Float], spans: Intervals, inputs: _Inputs, used: _Used, test: Int64, model: ModelConfig
 ) -> list[Forecast]:
     """Refit the fold's pipeline with each of `labels`, of all rows and not yet encoded, and forecast the test rows.
     The forecast is NaN where a test row is not known, and everywhere if the labels cannot be learned from.
@@ -250,23 +267,24 @@ def _refit_labels(
     if not len(used.train) or not used.known.any():
         nothing = np.full(len(test), np.nan)
         return [Forecast(y[test], nothing, nothing) for y in labels]
-    spans, encoded = rows.spans, [_encode_labels(y, used.train, test, settings.target) for y in labels]
+    settings = inputs.settings
+    encoded = [_encode_labels(y, used.train, test, settings.target) for y in labels]
     inner = Inner(
         Intervals(spans.first_used[used.train_sources], spans.label_start[used.train], spans.label_end[used.train]),
         settings.split.embargo_ns,
     )
     pipelines = build_pipeline(model, settings, settings.seed).fit_each(
-        rows.flow.take(used.train_sources, axis=0),
-        rows.others.take(used.train_sources, axis=0),
+        inputs.select_flow(used.train_sources),
+        inputs.select_others(used.train_sources),
         [y for y, _ in encoded],
         inner,
     )
     out = []
-    inputs = rows.flow.take(used.test_sources, axis=0), rows.others.take(used.test_sources, axis=0)
+    tested = inputs.select_flow(used.test_sources), inputs.select_others(used.test_sources)
     for pipeline, (y, y_test) in zip(pipelines, encoded, strict=True):
         y_hat, mean = np.full(len(test), np.nan), float("nan")
         if pipeline is not None:  # else the labels cannot be learned from, and the control omits this fold
-            y_hat[used.known], mean = pipeline.predict(*inputs), float(y.mean())
+            y_hat[used.known], mean = pipeline.predict(*tested), float(y.mean())
         out.append(Forecast(y_test, y_hat, np.full(len(test), mean)))
     return out
 
@@ -293,7 +311,6 @@ def _fit_line(x: Float, y: Float, at: Float) -> Float:
 
 def _read_rows(fitted: FittedStudy) -> _Rows:
     rows, config = fitted.rows, fitted.config
-    flow, others = fitted.select_inputs(rows)
     y = rows["y"].fill_null(np.nan).to_numpy().astype(np.float64)
     count, own = rows.height, np.arange(rows.height, dtype=np.int64)
     source, walk, last = np.full(count, -1, np.int64), np.full(count, np.nan), np.full(count, np.nan)
@@ -314,4 +331,4 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
         "shifted": _Refit(y, source),
     }
     naive: dict[ControlName, Float] = {"last_return": last, "ofi_sign": sign} if forecast else {"ofi_sign": sign}
-    return _Rows(flow, others, y, read_intervals(rows), refits, naive)
+    return _Rows(y, read_intervals(rows), refits, naive)
