@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ofiml.backtest.result import BacktestResult
-from ofiml.config import Config
+from ofiml.config import Model, Strategy
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.evaluation.profit import Performance
 from ofiml.experiments.bench import Bench, Market
@@ -59,10 +59,11 @@ class Outcome:
 
 def run(bench: Bench) -> Page:
     """Run the strategy at both horizons on each market, and judge the promises."""
+    config = bench.configure(bench.markets[0], *DIRECTION)
     outcomes = {market.name: [_study(bench, market, horizon) for horizon in HORIZONS] for market in bench.markets}
     return Page(
         blocks=[
-            describe_strategy(bench.configure(bench.markets[0], *DIRECTION)),
+            describe_strategy(config.model, config.strategy),
             *(
                 Table(f"{name}, out of sample, 95 % intervals. {_name_money(of)}", ["", *HORIZONS], _list_rows(of))
                 for name, of in outcomes.items()
@@ -141,11 +142,11 @@ def _measure_gross_sharpe(study: Study) -> Estimate:
 # --- tables and words ------------------------------------------------------------------------------------------------
 
 
-def describe_strategy(config: Config) -> str:
-    """Describe the model and the rule of the strategy, with the numbers of the config."""
-    model, rule = asdict(config.model), asdict(config.strategy)
+def describe_strategy(model: Model, strategy: Strategy) -> str:
+    """Describe the model and the rule of the strategy, with their numbers."""
+    trees, rule = asdict(model), asdict(strategy)
     return (
-        f"LightGBM (depth {model['max_depth']}, {model['num_leaves']} leaves, rate {model['learning_rate']}) on all "
+        f"LightGBM (depth {trees['max_depth']}, {trees['num_leaves']} leaves, rate {trees['learning_rate']}) on all "
         f"features forecasts the direction, and the move itself. The strategy buys where the probability of a rise is "
         f"above {rule['probability']} and the bar's OFI at the best level is positive and larger than the "
         f"{rule['ofi_quantile']} quantile of its size in the train rows; it sells in the mirrored case. It holds for "
