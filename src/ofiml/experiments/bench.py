@@ -10,6 +10,8 @@ from ofiml.config import Config, ReportFiles
 from ofiml.data.bad_files import read_source
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
+from ofiml.live.predictor import Timings
+from ofiml.live.replay import replay
 from ofiml.study.report import Report
 from ofiml.study.run import Study, run
 from ofiml.tracking.record import record_study
@@ -86,6 +88,20 @@ class Bench:
                 self._note_sessions(market, record.study)
                 bar.step()
             return make_leaderboard("members", tracking.uri), reports
+
+    def time_replay(self, market: Market, *overrides: str) -> Timings:
+        """Run a study, log it in a store of its own, and replay it as a live process would. Return what each step took.
+
+        The store is deleted in the end. Raises what `record_study` and `replay` do.
+        """
+        config = self.configure(market, *overrides)
+        with tempfile.TemporaryDirectory() as folder:
+            tracking = make_own_store(Path(folder), "replay")
+            files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
+            tracked = replace(config, tracking=tracking, report=files)
+            record = record_study(tracked, Path(folder) / "run", on_stage=_show_nothing)
+            assert record.run_id is not None, record.unlogged
+            return replay(record.run_id, tracking.uri).timings
 
     def _note_sessions(self, market: Market, study: Study) -> None:
         sessions = study.report.dataset.sessions

@@ -45,7 +45,8 @@ class Page:
     """What an experiment found.
 
     `blocks` is the result in order, `verdict` one sentence per line, and `limits` what the result does not show.
-    `numbers` are the results behind the tables by market, then by name.
+    `numbers` are the results behind the tables by market, then by name. `times` are those that differ from run to run,
+    as they are measured on a machine.
     """
 
     blocks: list[Block]
@@ -53,6 +54,7 @@ class Page:
     limits: list[str]
     numbers: dict[str, Json]
     inputs: dict[str, list[str]] = field(default_factory=dict)
+    times: dict[str, Json] = field(default_factory=dict)
 
 
 def write_page(page: Page, title: str, question: str, command: str, folder: Path) -> None:
@@ -75,6 +77,8 @@ def write_page(page: Page, title: str, question: str, command: str, folder: Path
     parts.append("**What it does not show.** " + "\n".join(page.limits))
     write_text_atomically(folder / README, "\n\n".join(parts) + "\n")
     record = {"inputs": page.inputs, "numbers": round_numbers(page.numbers)}
+    if page.times:
+        record["times"] = round_numbers(page.times)
     write_text_atomically(folder / RESULTS, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 

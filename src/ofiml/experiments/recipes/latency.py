@@ -1,4 +1,6 @@
-"""What a delay costs: profit by latency for each variant of OFI, and the latency and costs at which nothing is left."""
+"""What a delay costs: profit by latency for each variant of OFI, the latency and costs at which nothing is left, and
+how long the code of a live process takes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from ofiml.experiments.choices import INPUT_STYLES, INPUTS, SKILL_ONLY
 from ofiml.experiments.page import Page, Picture, Table, list_ends, show_estimate
 from ofiml.experiments.registry import Experiment
 from ofiml.labels.span import measure_label_span
+from ofiml.live.predictor import Timings
 from ofiml.metrics.estimates import Estimate
 from ofiml.study.json_border import Json
 from ofiml.study.run import Study
@@ -24,6 +27,7 @@ from ofiml.units import SECOND, parse_duration
 
 STUDY = ("experiment=latency", *SKILL_ONLY)
 DELAY = "100ms"  # the one whose loss is given with an interval
+SLOWEST = "all features"  # the variant whose live process computes the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ def run(bench: Bench) -> Page:
         market.name: {variant: _study(bench, market, overrides) for variant, overrides in INPUTS.items()}
         for market in bench.markets
     }
+    budgets = {market.name: bench.time_replay(market, *STUDY, *INPUTS[SLOWEST]) for market in bench.markets}
     return Page(
         blocks=[
             *(_tabulate(name, of) for name, of in found.items()),
@@ -50,24 +55,28 @@ def run(bench: Bench) -> Page:
                 "for all other costs. The lines connect the seven latencies.",
             ),
             *(_tabulate_costs(name, of) for name, of in found.items()),
+            *(_tabulate_budget(name, budget) for name, budget in budgets.items()),
         ],
-        verdict=[judge(name, of) for name, of in found.items()],
+        verdict=[*(judge(name, of) for name, of in found.items()), *map(judge_budget, budgets, budgets.values())],
         limits=[
             "Own orders do not change the recorded book, and nobody reacts to them.",
             "The decisions are the same at each latency: a slower trader would choose others.",
-            "How long our own code takes from a message to an order is measured by `ofiml replay` (docs/live.md).",
+            "The times of a live process are those of one run on one machine, without the network and without reading "
+            "a feed; another run gives other times.",
         ],
         numbers={
             name: {variant: _list_numbers(trades) for variant, trades in of.items()} for name, of in found.items()
         },
         inputs=bench.sessions,
+        times={name: _list_times(budget) for name, budget in budgets.items()},
     )
 
 
 EXPERIMENT = Experiment(
     title="What latency costs",
-    question="How fast must one be? Profit against latency for each variant of OFI, the latency at which nothing is "
-    "left, and the costs that the forecasts could bear.",
+    question="How fast must one be, and how fast is our code? Profit against latency for each variant of OFI, the "
+    "latency at which nothing is left, the costs that the forecasts could bear, and the time from a message to an "
+    "order.",
     run=run,
     markets={"synthetic": "dataset=synthetic"},
 )
@@ -239,6 +248,34 @@ def _name_loss(variant: str, one: Trades) -> str:
     made = one.performance
     shown = show_estimate(one.loss, choose_money_form([made.gross_pnl, made.net_pnl]))
     return f"{variant}, {shown} {made.currency}"
+
+
+# --- the live budget -------------------------------------------------------------------------------------------------
+
+
+def _tabulate_budget(name: str, budget: Timings) -> Table:
+    rows = [[step, f"{count:,}", *(f"{value:.1f}" for value in shares)] for step, count, shares in budget.summarise()]
+    text = (
+        f"{name}: microseconds of each step from a message to an order, with {SLOWEST}, as `ofiml replay` measures "
+        "them: rows are fed one by one. A bar's order is ready after the last three."
+    )
+    return Table(text, ["", "count", "p50", "p99", "p99.9", "max"], rows)
+
+
+def _list_times(budget: Timings) -> dict[str, Json]:
+    return {
+        step: {"count": count, **dict(zip(("p50", "p99", "p99.9", "max"), shares, strict=True))}
+        for step, count, shares in budget.summarise()
+    }
+
+
+def judge_budget(name: str, budget: Timings) -> str:
+    """Say how long the order of a bar takes: the sum of its steps, each at its p99."""
+    steps = [shares[1] for _, _, shares in budget.summarise()[1:]]
+    return (
+        f"On {name} the code of a live process takes {sum(steps) / 1000:.2f} ms from the message that closes a bar to "
+        "the order, each step at its p99."
+    )
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
