@@ -9,7 +9,9 @@ import pytest
 
 from ofiml.config import SyntheticDataset
 from ofiml.data.schema import F_LAST, extract_times
+from ofiml.data.sessions import list_sources
 from ofiml.data.synthetic import kernel, rates, simulate
+from ofiml.data.synthetic import market as market_of_day
 from ofiml.data.synthetic.books import ROW_COLUMNS, Out
 from ofiml.data.synthetic.market import draw_truth, make_levels, make_plan, make_rules
 from ofiml.errors import DataError
@@ -102,6 +104,16 @@ def test_threads_do_not_matter(configure):
     for one, two in zip(*days, strict=True):
         assert [s.digest for s in one] == [s.digest for s in two]
         assert all(a.events.equals(b.events) for a, b in zip(one, two, strict=True))
+
+
+def test_a_symbol_has_its_table_when_it_is_asked_for(configure, monkeypatch):
+    """The tables of all would be much of what a day of many symbols takes."""
+    dataset = configure("dataset=synthetic_basket", "dataset.sessions=1", "dataset.session_length=60s").dataset
+    make, made = market_of_day._make_session, []
+    monkeypatch.setattr(market_of_day, "_make_session", lambda *args: made.append(args[2].symbol) or make(*args))
+    (source,) = list_sources(dataset)
+    counts = [len(made) for _ in source()]
+    assert counts == [1, 2, 3, 4, 5]
 
 
 def test_queues_that_int32_cannot_count_are_counted(market):

@@ -90,9 +90,9 @@ def list_sources(dataset: SyntheticDataset | FileDataset) -> list[Source]:
 
 
 def _simulate_day(dataset: SyntheticDataset, index: int) -> Iterator[Session]:
-    from ofiml.data.synthetic import simulate  # compiles its kernel, so only where it is used
+    from ofiml.data.synthetic import simulate_sessions  # compiles its kernel, so only where it is used
 
-    return (_limit_events(s, dataset.max_events) for s in simulate(dataset, index))
+    return (_limit_events(s, dataset.max_events) for s in simulate_sessions(dataset, index))
 
 
 def _name_day(dataset: SyntheticDataset, index: int) -> str:

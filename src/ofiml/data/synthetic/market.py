@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,13 @@ _FIELDS = ("ask_px", "ask_sz", "ask_ct", "bid_px", "bid_sz", "bid_ct")  # the ke
 
 
 def simulate(config: SyntheticDataset, index: int) -> list[Session]:
-    """Simulate day `index` of the market in `config`: one session per symbol.
+    """Simulate day `index` of the market in `config`: one session per symbol. See `simulate_sessions`."""
+    return list(simulate_sessions(config, index))
+
+
+def simulate_sessions(config: SyntheticDataset, index: int) -> Iterator[Session]:
+    """Simulate day `index` of the market in `config`, and make one session per symbol, each when it is asked for: the
+    tables of all are nearly half of what a day of many symbols takes.
 
     The same seed and index give the same bytes, whatever the number of days. `truth` of a session is V, the efficient
     price in ticks, and the transient impact in it, after each event (`ts_recv`, `value`, `transient`); `planted` has
@@ -54,7 +61,8 @@ def simulate(config: SyntheticDataset, index: int) -> list[Session]:
     picks: list[slice | Int64] = [slice(None)]
     if count > 1:
         picks = [np.flatnonzero(symbol_of == k) for k in range(count)]
-    return [_make_session(config, index, replace(truth, symbol=k), origin, out, pick) for k, pick in enumerate(picks)]
+    for k, pick in enumerate(picks):
+        yield _make_session(config, index, replace(truth, symbol=k), origin, out, pick)
 
 
 def run_day(

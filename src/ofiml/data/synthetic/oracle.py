@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ofiml.config.dataset import MOST_DAYS, SyntheticDataset
 from ofiml.data.schema import Session, extract_level, extract_times
-from ofiml.data.synthetic.market import simulate
+from ofiml.data.synthetic.market import simulate_sessions
 from ofiml.units import SECOND, parse_duration
 
 Float = NDArray[np.float64]
@@ -81,7 +81,7 @@ def _estimate_relaxation(config: SyntheticDataset, lag: int) -> tuple[float, flo
             longest = max(_MAX_SESSION_LENGTH, 20 * lag)
             length = max(min(parse_duration(config.session_length), longest), 2 * lag + 60 * SECOND)
             # Day MOST_DAYS is beyond all days of a study, so its draws are independent of theirs.
-            separate = simulate(replace(config, session_length=f"{length}ns"), MOST_DAYS)
+            separate = simulate_sessions(replace(config, session_length=f"{length}ns"), MOST_DAYS)
             _relaxations[key] = _fit_relaxation(*np.hstack([_pair_gaps(session, lag) for session in separate]))
         return _relaxations[key]
 
