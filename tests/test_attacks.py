@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import py7zr
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -25,6 +26,7 @@ from ofiml.data.formats.parquet import read_parquet
 from ofiml.errors import ConfigError, DataError
 from ofiml.storage import Folder
 from ofiml.tracking.reproduction import load_logged, read_logged
+from tests.data.test_itch import add, framed, listed, read, written
 from tests.effort import bounded
 
 REPORT = json.dumps({"dataset": {"sessions": []}, "predictions": {}})
@@ -176,6 +178,46 @@ def test_a_path_in_an_archive_leads_nowhere(tmp_path, monkeypatch, name, kind):
     assert not Path("/etc/evil.csv").exists()
 
 
+def forge_7z(name, content):
+    """A 7z whose file has a name that py7zr itself would not write."""
+    honest = "x" * len(name)
+    with pytest.MonkeyPatch.context() as patch:
+        write = py7zr.archiveinfo.write_utf16
+        patch.setattr(
+            py7zr.archiveinfo, "write_utf16", lambda file, text: write(file, name if text == honest else text)
+        )
+        return pack_7z(honest, content)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_in_a_7z_leads_nowhere(tmp_path, monkeypatch, name):
+    """py7zr refuses most."""
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    monkeypatch.chdir(place)
+    packed = forge_7z(name, b"1")
+    if name.startswith("/"):
+        (part,) = unpack_all(packed)
+        assert (part.name, part.content) == ("x.7z/evil.csv", b"1")
+    else:
+        with pytest.raises(DataError, match="Specified path is bad"):
+            unpack_all(packed)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not Path("/etc/evil.csv").exists()
+
+
+def test_a_link_in_a_7z_is_not_followed(tmp_path):
+    secret, link = tmp_path / "secret.csv", tmp_path / "link.csv"
+    secret.write_text("s3cret")
+    link.symlink_to(secret)
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(buffer, "w") as archive:
+        archive.write(link, "link.csv")
+    assert b"s3cret" not in buffer.getvalue()
+    (part,) = unpack_all(Blob("x.7z", buffer.getvalue()))
+    assert part.content == str(secret).encode()
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_a_link_or_device_in_a_tar_is_no_file(tmp_path, kind):
     secret = tmp_path / "secret.csv"
@@ -193,12 +235,14 @@ def test_a_link_in_a_zip_is_not_followed(tmp_path):
     assert part.content == str(secret).encode()
 
 
-@pytest.mark.parametrize("kind", ["zip", "7z", "tar.gz", "gz in a zip"])
+@pytest.mark.parametrize("kind", ["zip", "7z", "gz", "zst", "tar.gz", "gz in a zip"])
 def test_bombs_in_archives_are_stopped(monkeypatch, kind):
     content = bytes(3_000_000)
     packed = {
         "zip": lambda: pack_zip("x.csv", content),
         "7z": lambda: pack_7z("x.csv", content),
+        "gz": lambda: Blob("x.csv.gz", gzip.compress(content)),
+        "zst": lambda: Blob("x.csv.zst", pa.compress(content, "zstd", asbytes=True)),
         "tar.gz": lambda: Blob("x.tgz", gzip.compress(pack_tar((tarfile.TarInfo("x.csv"), content)).content)),
         "gz in a zip": lambda: pack_zip("x.csv.gz", gzip.compress(content)),
     }[kind]()
@@ -236,6 +280,20 @@ def test_a_dbn_header_that_claims_gigabytes():
 def test_a_zstd_header_that_claims_gigabytes():
     frame = b"\x28\xb5\x2f\xfd" + b"\xe0" + (1 << 40).to_bytes(8, "little") + b"\x01\x00\x00"
     assert measure_refusal(lambda: unpack_file(Blob("x.zst", frame)), "damaged") < 50_000_000  # two pieces
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (framed(add(1, 2**64 - 1, "B", 1, 100_000)), "the order reference is far too large"),
+        (b"\xff\xffA", "the frame is cut short"),
+    ],
+    ids=["reference", "length"],
+)
+def test_an_itch_file_that_claims_gigabytes(tmp_path, frames, words):
+    path = written(tmp_path, framed(listed()) + frames)
+    measure_refusal(lambda: read(path), words)  # imports
+    assert measure_refusal(lambda: read(path), words) < 50_000_000
 
 
 def test_a_parquet_file_that_claims_gigabytes(monkeypatch):
