@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from ofiml.cli import sweep as command
+from ofiml.cli.sync import main as sync
 from ofiml.config import Tracking
 from ofiml.errors import ConfigError
 from ofiml.sweeps.later import finish_members
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import advance_member, finish_member, read_status, start_member
 from ofiml.tracking.sync import Synced
-from tests.conftest import command_line
+from tests.conftest import command_line, in_process
 from tests.reporting.pages import check_page
 
 QUICK = ["debug=tiny", "evaluation.controls=false", "evaluation.leak_check=false", "tuning=off"]
@@ -235,6 +236,9 @@ def test_a_store_that_fails_costs_no_member(tmp_path, new_store, monkeypatch, ki
     assert {status.run_id for status in after} == {run.info.run_id for run in children}
     assert [status.state for status in after] == ["finished", "finished"]
     assert [status.result for status in after] == [status.result for status in states]
+    synced = in_process(lambda: sync([str(folder), "--uri", uri]))
+    assert [line.rpartition(" ")[2] for line in synced.stdout.splitlines()] == [f"{status.run_id}." for status in after]
+    assert synced.stdout.count("was already logged") == 2
 
 
 def test_a_member_that_was_logged_meanwhile_is_not_run_again(tmp_path, monkeypatch):

@@ -353,6 +353,7 @@ def test_a_member_without_a_result_has_failed_whenever_it_is_logged(record, unde
     assert done.unlogged
     away.rename(tmp_path / "mlflow.db")
     log_now(tmp_path / "out")
+    assert "was already logged as run" in log_now(tmp_path / "out")
     for run in list_all(uri):
         assert run.info.status == "FAILED"
         assert run.data.tags["error"] == "its IC is not a number: the predictions do not vary."

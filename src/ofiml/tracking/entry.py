@@ -179,7 +179,12 @@ def find_entries(folder: Path) -> list[Path]:
     """Find the run folders with an entry: the folder itself, else those right below it, as a sweep has them."""
     if has_entry(folder):
         return [folder]
-    return sorted((path.parent.parent for path in folder.glob(f"*/{UNLOGGED}/{_NAME}")), key=_sort_number)
+    return list_members(folder, f"{UNLOGGED}/{_NAME}")
+
+
+def list_members(folder: Path, name: str) -> list[Path]:
+    """List the folders right below one that have a file of this name, as those of a sweep's members, by number."""
+    return sorted((place for place in folder.glob("*/") if (place / name).is_file()), key=_sort_number)
 
 
 def _sort_number(folder: Path) -> tuple[int, str]:

@@ -74,6 +74,11 @@ def end_open_children(tracking: Tracking, parent: str, status: str, reason: str)
 
 def is_finished(tracking: Tracking, run_id: str) -> bool:
     """Return whether the store has the run, and it ended well."""
+    return find_status(tracking, run_id) == "FINISHED"
+
+
+def find_status(tracking: Tracking, run_id: str) -> str | None:
+    """Find the status of a run; None if the store does not have it, or it was deleted there."""
     from mlflow.exceptions import MlflowException
 
     with open_client(tracking.uri) as client:
@@ -81,9 +86,9 @@ def is_finished(tracking: Tracking, run_id: str) -> bool:
             run = client.get_run(run_id)
         except MlflowException as error:
             if is_unknown(error):
-                return False
+                return None
             raise
-    return bool(run.info.status == "FINISHED" and run.info.lifecycle_stage == "active")
+    return str(run.info.status) if run.info.lifecycle_stage == "active" else None
 
 
 def _list_children(client: Any, experiment: str, parent: str) -> Iterator[Any]:

@@ -9,10 +9,10 @@ from ofiml.config import Tracking
 from ofiml.database import find_file
 from ofiml.errors import ConfigError, StoreError
 from ofiml.storage import strip_credentials
-from ofiml.tracking.entry import Entry, delete_abandoned, find_entries, lock_entry, read_entry
+from ofiml.tracking.entry import Entry, delete_abandoned, find_entries, list_members, lock_entry, read_entry
 from ofiml.tracking.faults import is_unknown
 from ofiml.tracking.log import keep_run_id, log_entry
-from ofiml.tracking.parent import is_finished
+from ofiml.tracking.parent import find_status
 from ofiml.tracking.read import RUN_ID_FILE
 from ofiml.tracking.store import is_run_id, log_opening, open_client, open_store
 
@@ -53,7 +53,8 @@ def sync_folder(folder: Path, uri: str | None, default: str) -> Iterator[Synced]
             f"{folder} has nothing to log: the run was killed before its study was complete. Run it again."
         )
     if not folders:
-        yield _check_logged(folder, uri or default)
+        members = [] if (folder / RUN_ID_FILE).is_file() else list_members(folder, RUN_ID_FILE)
+        yield from (_check_logged(one, uri or default) for one in members or [folder])
     for one in folders:
         with lock_entry(one):
             entry = read_entry(one)
@@ -124,7 +125,8 @@ def _check_logged(folder: Path, uri: str) -> Synced:
     run_id = path.read_text(encoding="utf-8", errors="replace").strip()
     if not is_run_id(run_id):
         raise ConfigError(f"{path} has no valid id of a run.")
-    if not is_finished(Tracking(enabled=True, uri=uri, experiment="ofiml"), run_id):
+    # The member of a sweep without a result is complete, too.
+    if find_status(Tracking(enabled=True, uri=uri, experiment="ofiml"), run_id) not in ("FINISHED", "FAILED"):
         raise ConfigError(
             f"{folder} was logged as run {run_id}, but {strip_credentials(uri)} has no such finished run: name its "
             "store by --uri."
