@@ -101,7 +101,7 @@ def test_no_secret_reaches_what_a_study_leaves(tmp_path):
                 cwd=work,
                 env=environment,
                 capture_output=True,
-                timeout=500,
+                timeout=1200,
             )
             number = len(list(work.glob("*.out")))
             (work / f"{number}-{name}.out").write_bytes(done.stdout)

@@ -62,7 +62,7 @@ def test_help_answers_and_writes_nothing(tmp_path):
 
     def asked(path):
         line, env = [sys.executable, str(path), "--help"], os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=1200, check=False)
 
     before = state()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
