@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from rich.console import Console
 from ofiml.cli import sweep as command
 from ofiml.cli.sync import main as sync
 from ofiml.config import Tracking
-from ofiml.errors import ConfigError
+from ofiml.errors import ConfigError, StoreError
 from ofiml.sweeps.later import finish_members
 from ofiml.sweeps.manifest import Member, name_folder
 from ofiml.sweeps.status import advance_member, finish_member, read_status, start_member
@@ -254,3 +255,14 @@ def test_a_member_that_was_logged_meanwhile_is_not_run_again(tmp_path, monkeypat
     assert asked == [(place, "sqlite:///a.db", "sqlite:///a.db")]
     finish_members(tmp_path, [Member(0, [], "0")], Tracking(True, "sqlite:///a.db", "mine"))
     assert len(asked) == 1
+
+
+def test_a_member_whose_run_was_deleted_stays_as_it_is_and_a_fault_of_the_store_is_none(tmp_path, monkeypatch):
+    place = name_folder(tmp_path, 0)
+    before = finish_member(place, start_member(place), None, "IC 0.1", "The store was away.")
+    tracking = Tracking(True, "sqlite:///a.db", "mine")
+    for error, raised in ((ConfigError("It was deleted."), nullcontext()), (StoreError("it is", "locked"), None)):
+        monkeypatch.setattr("ofiml.tracking.sync.sync_folder", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with raised or pytest.raises(StoreError):
+            finish_members(tmp_path, [Member(0, [], "0")], tracking)
+        assert read_status(place) == replace(before, until=read_status(place).until)
