@@ -40,8 +40,7 @@ def name_run(config: Config, symbols: Sequence[str] = ()) -> str:
     """Name a run, such as `lgbm·mlofi·10s` or `AMZN·cpcv·ridge·mlofi·10s`; `symbols` are known after its study.
 
     First stands what differs from the default study, however it was set; with its whole key, if another key ends the
-    same. What `debug=tiny` changes is left out of the
-    name of a smoke run.
+    same. What `debug=tiny` changes is left out of the name of a smoke run.
     """
     base = _PLACES + _BASE + (_SPAN_OF_IMPACT if config.target.kind == "impact" else ())
     differences = [d for d in _list_differences(config) if d.key not in base]

@@ -1,5 +1,6 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -79,7 +80,8 @@ def open_store(tracking: Tracking) -> str:
 
 def _open_experiment(tracking: Tracking) -> str:
     path = find_file(tracking.uri)
-    lock = Path(tempfile.gettempdir()) / "ofiml-mlflow.lock"
+    user = os.getuid() if hasattr(os, "getuid") else ""  # another user's file could not be locked
+    lock = Path(tempfile.gettempdir()) / f"ofiml-mlflow-{user}.lock"
     if path is not None:
         lock = path.with_name(path.name + ".lock")
         ensure_schema(tracking.uri)  # before the lock, which this call takes itself

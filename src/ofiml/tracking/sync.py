@@ -1,5 +1,6 @@
 """Log a finished study whose store failed, and only once."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def describe_unlogged(folder: Path, error: StoreError) -> str:
     place = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     return (
         f"The result is complete in {place}, but is not logged, or not wholly: {error.cause}; {error.remedy}, then log "
-        f"it with ofiml sync {place}."
+        f"it with ofiml sync {shlex.quote(str(place))}."
     )
 
 
