@@ -1,10 +1,11 @@
 """The look of figures: what several axes name is said once."""
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from ofiml.ui.figure import save_figure, style_figure
+from ofiml.ui.figure import HINTING, save_figure, style_figure
 
 
 def test_the_legend_names_each_curve_once_below_the_axes():
@@ -35,7 +36,8 @@ def test_a_picture_has_the_pixels_that_matplotlib_draws_and_no_transparency(tmp_
             written = np.asarray(picture)
         before, figure.dpi = figure.dpi, dpi
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()
+        with mpl.rc_context({"text.hinting": HINTING}):
+            canvas.draw()
         drawn, figure.dpi = np.asarray(canvas.buffer_rgba()), before
         assert (drawn[..., 3] == 255).all()
         np.testing.assert_array_equal(written, drawn[..., :3])

@@ -3,6 +3,7 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
@@ -11,7 +12,15 @@ from matplotlib.transforms import Bbox
 
 from ofiml.ui import margins
 from ofiml.ui.canvas import Canvas
-from ofiml.ui.figure import save_figure, style_figure
+from ofiml.ui.figure import HINTING, save_figure, style_figure
+
+
+@pytest.fixture(autouse=True)
+def _as_saved():
+    """The texts are measured as those of saved figures are."""
+    with mpl.rc_context({"text.hinting": HINTING}):
+        yield
+
 
 LONG = [f"a feature with a long name, {k}" for k in range(6)]
 

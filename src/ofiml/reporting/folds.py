@@ -81,8 +81,8 @@ def draw_folds(figure: Figure, divided: DividedRows) -> None:
     at = rows.hours.convert_to_trading_time(rows.known_at) / _HOUR
     total = rows.hours.total / _HOUR
     step = float(np.median(np.diff(at))) if len(at) > 1 else total
+    axis.barh([fold.index for fold in folds], total, color=_PALE, alpha=0.35, height=0.7, linewidth=0)
     for fold in folds:
-        axis.barh(fold.index, total, color=_PALE, alpha=0.35, height=0.7, linewidth=0)
         drawn = ((fold.train, BLUE), (fold.test, DARK), (fold.embargoed_rows, _AMBER), (fold.purged_rows, RED))
         for positions, colour in drawn:
             _draw_bars(axis, fold.index, positions, at, step, _HAIRLINE * total, colour)

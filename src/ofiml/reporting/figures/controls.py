@@ -21,13 +21,13 @@ def _draw_controls(figure: Figure, study: Study) -> None:
     entries = [("the model", pooled.value, pooled.low, pooled.high)]
     entries += [(NAMES[k], c.ic, c.ic_low, c.ic_high) for k, c in study.report.controls.items()]
     axis, level = figure.subplots(), study.report.metrics.bootstrap.level
-    for i, (_, value, low, high) in enumerate(entries):
-        if np.isnan(value):
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the lines would cross the text
-            axis.text(0, i, " no IC: the forecast is constant", va="center", fontsize=9, color=GREY, bbox=box)
-            continue
-        ends = [[max(value - low, 0.0)], [max(high - value, 0.0)]] if low == low else None
-        axis.errorbar(value, i, xerr=ends, fmt="o", capsize=3, color=BLUE if i == 0 else DARK)
+    value, low, high = np.array([entry[1:] for entry in entries], np.float64).T
+    ends, y = np.maximum([value - low, high - value], 0.0), np.arange(len(entries))
+    for rows, colour in ((slice(1), BLUE), (slice(1, None), DARK)):
+        axis.errorbar(value[rows], y[rows], xerr=ends[:, rows], fmt="o", capsize=3, color=colour)
+    for i in np.flatnonzero(np.isnan(value)).tolist():
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the lines would cross the text
+        axis.text(0, i, " no IC: the forecast is constant", va="center", fontsize=9, color=GREY, bbox=box)
     axis.axvline(0, color=GREY, linewidth=0.8)
     if pooled.value == pooled.value:
         axis.axvline(pooled.value, color=BLUE, linewidth=0.8, linestyle="--")

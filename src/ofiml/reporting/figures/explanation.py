@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ofiml.reporting.figures.dots import draw_dots
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
     BLUE,
@@ -38,8 +39,7 @@ def _draw_bars(figure: Figure, names: list[str], values: list[float], folds: lis
     """Draw one bar per name, from the top, and one dot per fold."""
     axis = figure.subplots()
     axis.barh(range(len(names)), values[::-1], color=_BAND, height=min(0.8, 0.12 * len(names) + 0.2))
-    for i, of in enumerate(folds[::-1]):
-        axis.scatter(of, [i] * len(of), s=14, color=BLUE, zorder=3, label="folds" if i == 0 else None)
+    draw_dots(axis, folds[::-1], size=14, label="folds")
     axis.axvline(0, color=GREY, linewidth=0.8)
     axis.set_yticks(range(len(names)), names[::-1], fontsize=9)
     axis.set_ylim(-0.7, len(names) - 0.3)

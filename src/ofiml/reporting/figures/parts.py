@@ -67,10 +67,11 @@ def _draw_strata(figure: Figure, study: Study) -> None:
     axis.scatter(value, y, s=22, color=BLUE, zorder=3)
     axis.set_yticks(y, labels, fontsize=8 if len(y) < 26 else 6)
     for place, entry in zip(y, shown, strict=True):
-        axis.annotate(
+        axis.text(
+            1.0,
+            place,
             f"{entry.rows:,}",
-            (1.0, place),
-            xycoords=("axes fraction", "data"),
+            transform=axis.get_yaxis_transform(),
             fontsize=7,
             color=GREY,
             ha="right",

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ofiml.data.schema import TIME
 from ofiml.evaluation.bootstrap import BlockBootstrap
 from ofiml.reporting.figures.backtest import choose_backtest_figures
+from ofiml.reporting.figures.dots import draw_dots
 from ofiml.reporting.figures.parts import MAX_STRATA
 from ofiml.study.run import Study
 from ofiml.ui.figure import (
@@ -128,8 +129,7 @@ def _draw_importance(figure: Figure, study: Study) -> None:
     top = study.report.importance[:20][::-1]
     axis = figure.subplots()
     axis.barh([e.feature for e in top], [e.mean_abs_shap for e in top], color=_BAND)
-    for i, entry in enumerate(top):
-        axis.scatter(entry.folds, [i] * len(entry.folds), s=14, color=_UP, zorder=3, label="folds" if i == 0 else None)
+    draw_dots(axis, [entry.folds for entry in top], size=14, label="folds")
     axis.set_xlabel("mean |SHAP| of the raw score, out of sample")
     agreement = study.report.importance_stability
     axis.set_title("Importance" + (f"; rank correlation of folds {agreement:.2f}" if agreement == agreement else ""))

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from ofiml.reporting.figures.dots import draw_dots
 from ofiml.reporting.names import name_parameter
 from ofiml.study.report import TuningReport
 from ofiml.study.run import Study
@@ -90,9 +91,7 @@ def _draw_importance(figure: Figure, study: Study) -> None:
     names = sorted(means, key=lambda name: means[name])
     axis = figure.subplots()
     axis.barh(list(map(name_parameter, names)), [means[name] for name in names], color=_BAND, label="mean over folds")
-    for i, name in enumerate(names):
-        dots = [shares[name] for shares in folds]
-        axis.scatter(dots, [i] * len(dots), s=16, color=BLUE, zorder=3, label="one fold" if i == 0 else None)
+    draw_dots(axis, [[shares[name] for shares in folds] for name in names], size=16, label="one fold")
     axis.set_xlim(0, 1)
     axis.set_xlabel("share of the score's variance over complete trials (fANOVA)")
     axis.set_title("Which parameters matter?")
@@ -105,6 +104,7 @@ def _draw_slices(figure: Figure, study: Study) -> None:
     across = min(len(names), 2 if len(names) in (2, 4) else 3)
     panels = figure.subplots(-(-len(names) // across), across, squeeze=False, sharey=True).ravel()
     for axis, name in zip(panels, names, strict=False):
+        best = []
         for fold in tuned:
             k, scores = fold.fold % len(_FOLD_COLOURS), _list_scores(fold)
             values = np.array([t.params[name] for t in fold.trials])
@@ -115,8 +115,9 @@ def _draw_slices(figure: Figure, study: Study) -> None:
                 alpha=0.7,
                 label=f"fold {fold.fold}",
             )
-            best = int(np.nanargmax(scores))
-            axis.plot(values[best], scores[best], "o", markersize=9, fillstyle="none", color=DARK, label="best")
+            at = int(np.nanargmax(scores))
+            best.append((values[at], scores[at]))
+        axis.plot(*zip(*best, strict=True), "o", markersize=9, fillstyle="none", color=DARK, label="best")
         if space[name].log:
             axis.set_xscale("log")
             tried = [trial.params[name] for fold in tuned for trial in fold.trials]

@@ -39,7 +39,7 @@ _REFERENCE = re.compile(r'(href="#|url\(#)([^")]+)')
 _COLOUR = re.compile(r"(fill|stroke|stop-color): (#[0-9a-f]{6})")
 _FONT = re.compile(r"(font-size: [\d.]+px; )?font-family: [^;\"]*;? ?|font: ([\d.]+px) [^;\"]*;? ?")
 _TAG = re.compile(r"<[^>]*>")
-_DECIMALS, _COARSE = re.compile(r"(\d\.\d\d)\d+"), re.compile(r"(\d\.\d)\d+")
+_DECIMALS, _COARSE = re.compile(r"(?<=\d\.\d\d)\d+"), re.compile(r"(?<=\d\.\d)\d+")  # decimals to leave out
 _LONG = 3000  # characters of a tag, a line of many points, whose coordinates keep one decimal
 _PICTURE = re.compile(r'(?<=base64,)[^"]*')
 _SPACE = re.compile(r"(?<=>)\s+(?=<)|\n\s*(?=\")|(?<=\")\s*\n\s*|(?<=[\dz])\s*\n\s*(?=[A-Za-z\d-])")
@@ -97,8 +97,9 @@ def _shorten_tag(tag: str, name: str, used: set[str], on_cells: bool) -> str:
     """Give a tag the ids, colours and fonts of the document, and fewer decimals. Text between tags stays as it is."""
     tag = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", tag)
     tag = _REFERENCE.sub(rf"\g<1>{name}-\g<2>", tag)
-    tag = (_COARSE if len(tag) > _LONG else _DECIMALS).sub(r"\1", tag)
-    tag = _FONT.sub(lambda m: m[1] or (f"font-size: {m[2]}; " if m[2] else ""), tag)
+    tag = (_COARSE if len(tag) > _LONG else _DECIMALS).sub("", tag)
+    if "font" in tag:
+        tag = _FONT.sub(lambda m: m[1] or (f"font-size: {m[2]}; " if m[2] else ""), tag)
     return tag if on_cells and tag.startswith("<text") else _COLOUR.sub(_name_colour, tag)
 
 
