@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ofiml.cli.exits import run_command
-from ofiml.cli.garbage import collect_rarely
+from ofiml.cli.garbage import collect_rarely, load_without_collecting
 from ofiml.errors import ConfigError
 
 
@@ -43,6 +43,19 @@ def test_cycles_are_still_collected():
         assert Node.count < 60_000
     gc.collect()
     assert Node.count == 0
+
+
+def test_what_is_loaded_is_left_out_of_collections_until_the_command_ends():
+    frozen, before = gc.get_freeze_count(), gc.get_threshold()
+    with collect_rarely():
+        count = sum(generation["collections"] for generation in gc.get_stats())
+        with load_without_collecting():
+            loaded = [[k] for k in range(3 * gc.get_threshold()[0])]
+        assert sum(generation["collections"] for generation in gc.get_stats()) == count
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > len(loaded)
+    assert gc.get_freeze_count() <= frozen
+    assert gc.get_threshold() == before
 
 
 def test_the_end_of_a_process_walks_over_nothing():

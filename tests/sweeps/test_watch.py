@@ -25,30 +25,31 @@ def make_watch(folder: Path, console: Console, members: list[Member] = MEMBERS) 
 
 def test_a_pipe_gets_a_line_about_the_running_members_every_few_seconds(tmp_path: Path, pipe: io.StringIO) -> None:
     watch = make_watch(tmp_path, Console(file=pipe, width=40))
-    began = watch._began
     status = start_member(name_folder(tmp_path, 0))
     advance_member(name_folder(tmp_path, 0), status, "leak check", 1, 3)
-    start_member(name_folder(tmp_path, 1))
+    since = start_member(name_folder(tmp_path, 1)).since
+    watch._began = watch._printed_at = since
     watch.look()
     for seconds in (1, 6, 7):
-        watch.print_due(began + seconds)
-    line = "0 of 2; model=ols: leak check 1 of 3; model=ridge: start\n"
-    assert pipe.getvalue() == line
-    watch.print_due(began + 12)
-    assert pipe.getvalue() == 2 * line
+        watch.print_due(since + seconds)
+    line = "0 of 2; model=ols: leak check 1 of 3; model=ridge: importing, {} s\n"
+    assert pipe.getvalue() == line.format(6)
+    watch.print_due(since + 12)
+    assert pipe.getvalue() == line.format(6) + line.format(12)
 
 
 def test_the_lines_of_ended_members_stay_and_the_rest_is_estimated(tmp_path: Path, pipe: io.StringIO) -> None:
     watch = make_watch(tmp_path, Console(file=pipe, width=40))
     first = name_folder(tmp_path, 0)
     finish_member(first, start_member(first), None, "IC 0.1")
-    start_member(name_folder(tmp_path, 1))
+    second = name_folder(tmp_path, 1)
+    advance_member(second, start_member(second), "folds", 1, 5)
     watch.look()
     watch._ended_at = watch._began + 30
     watch.print_due(watch._ended_at + 10)
     ended, running = pipe.getvalue().splitlines()
     assert re.fullmatch(r"1 of 2  model=ols: IC 0\.1 \(\d+ s\)", ended)
-    assert running == "1 of 2, about 20 s left; model=ridge: start"
+    assert running == "1 of 2, about 20 s left; model=ridge: folds 1 of 5"
     assert watch.estimate_seconds_left(watch._ended_at + 90) == 0  # longer than the first: no estimate below zero
 
 
@@ -56,10 +57,11 @@ def test_many_running_members_are_counted(tmp_path: Path, pipe: io.StringIO) -> 
     members = [Member(number, [f"seed={number}"], "") for number in range(6)]
     watch = make_watch(tmp_path, Console(file=pipe), members)
     for member in members:
-        start_member(name_folder(tmp_path, member.number))
+        folder = name_folder(tmp_path, member.number)
+        advance_member(folder, start_member(folder), "model", 0, 1)
     watch.look()
     watch.print_due(watch._began + 6)
-    assert pipe.getvalue() == "0 of 6; seed=0: start; seed=1: start; seed=2: start; seed=3: start; 2 more\n"
+    assert pipe.getvalue() == "0 of 6; seed=0: model; seed=1: model; seed=2: model; seed=3: model; 2 more\n"
 
 
 def test_a_terminal_has_an_estimate_and_no_such_lines(tmp_path: Path, pipe: io.StringIO) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from ofiml.cli.config_file import list_overrides
 from ofiml.cli.exits import describe_error, handle_sigterm
-from ofiml.cli.garbage import collect_rarely
+from ofiml.cli.garbage import collect_rarely, load_without_collecting
 from ofiml.config import Config, load
 from ofiml.errors import DataError
 from ofiml.overrides.installed import register_installed
@@ -51,10 +51,13 @@ def run_member(composed: DictConfig) -> None:
 
 
 def _record(config: Config, folder: Path, status: Status) -> None:
-    from ofiml.reporting.summary import explain_failure, summarise_report
-    from ofiml.tracking.parent import PARENT
-    from ofiml.tracking.record import record_study
+    with load_without_collecting():
+        from ofiml.reporting.summary import explain_failure, summarise_report
+        from ofiml.tracking.parent import PARENT
+        from ofiml.tracking.record import load_libraries, record_study
 
+        load_libraries(config)
+    status = advance_member(folder, status, "start", 0, 0)
     manifest = read_manifest(folder.parent)
     if manifest is None:
         raise DataError(f"{folder.parent} has no sweep.json: the sweep was deleted while it ran.")

@@ -20,6 +20,7 @@ from ofiml.cli.exits import (
     handle_sigterm,
     run_command,
 )
+from ofiml.cli.garbage import load_without_collecting
 from ofiml.cli.run_help import format_help, is_help
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
 from ofiml.config import load
@@ -40,11 +41,13 @@ def run_study(composed: DictConfig) -> int:
     check_inputs(typed, config)
     check_tuned(typed, config)
 
-    from rich.console import Console
+    with load_without_collecting():
+        from rich.console import Console
 
-    from ofiml.reporting import verdict
-    from ofiml.tracking.record import record_study
+        from ofiml.reporting import verdict
+        from ofiml.tracking.record import load_libraries, record_study
 
+        load_libraries(config)
     folder = Path(hydra_config.runtime.output_dir)
     overrides = list_overrides(typed, hydra_config.job.config_name, config)
     record = record_study(config, folder, overrides=overrides)

@@ -2,7 +2,7 @@
 or on a cluster of Dask or Ray. Results, errors and warnings do not depend on where.
 """
 
-from ofiml.parallel.limits import limit_blas_threads
+from ofiml.parallel.limits import limit_blas_threads, load_blas
 from ofiml.parallel.pieces import run_pieces
 from ofiml.parallel.sharing import SharedRecord, SharedTable, share_record, share_table
 from ofiml.parallel.workers import Workers, count_cores, open_workers
@@ -13,6 +13,7 @@ __all__ = [
     "Workers",
     "count_cores",
     "limit_blas_threads",
+    "load_blas",
     "open_workers",
     "run_pieces",
     "share_record",

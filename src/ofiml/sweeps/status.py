@@ -10,6 +10,8 @@ from ofiml.errors import ConfigError
 from ofiml.study.json_border import read_json, write_json
 from ofiml.tracking.processes import Process, identify_process
 
+IMPORTING = "importing"  # the first stage of a member: its process loads the libraries
+
 _NAME = "status.json"
 _MAX_REASON = 1000
 
@@ -39,7 +41,7 @@ class Status:
 
 def start_member(folder: Path) -> Status:
     """Write that a member starts in this process."""
-    return _write(folder, Status("running", time.time(), stage="start", process=identify_process()))
+    return _write(folder, Status("running", time.time(), stage=IMPORTING, process=identify_process()))
 
 
 def advance_member(folder: Path, status: Status, stage: str, done: int, total: int) -> Status:

@@ -98,7 +98,8 @@ class Watch:
         """Print a line about the running members, unless this is a terminal, or the last line is recent."""
         if self._console.is_terminal or not self._running or now - self._printed_at < _EVERY:
             return
-        parts = [f"{self._name(member)}: {_describe_stage(status)}" for member, status in self._running[:_MAX_NAMED]]
+        shown = self._running[:_MAX_NAMED]
+        parts = [f"{self._name(member)}: {_describe_stage(status, now)}" for member, status in shown]
         if len(self._running) > _MAX_NAMED:
             parts.append(f"{len(self._running) - _MAX_NAMED} more")
         left = self.estimate_seconds_left(now)
@@ -131,6 +132,8 @@ class Watch:
         self._print(f"{done} of {self._total}  {self._name(member)}: {how} ({seconds})", time.time())
 
 
-def _describe_stage(status: Status) -> str:
-    """Describe what a running member does, as `leak check 1 of 3`."""
+def _describe_stage(status: Status, now: float) -> str:
+    """Describe what a running member does, as `leak check 1 of 3`; before its first stage as `importing, 4 s`."""
+    if not status.total:
+        return f"{status.stage}, {format_seconds(max(0.0, now - status.since))}"
     return f"{status.stage} {status.done} of {status.total}" if status.total > 1 else status.stage

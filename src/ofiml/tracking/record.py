@@ -9,10 +9,12 @@ from pathlib import Path
 from ofiml.atomic import write_text_atomically
 from ofiml.config import Config
 from ofiml.errors import ConfigError, StoreError
+from ofiml.parallel import load_blas
 from ofiml.reporting.files import write_study
 from ofiml.reporting.verdict import write_page
 from ofiml.study import run as experiment
 from ofiml.study.run import Study
+from ofiml.tuning.library import import_optuna
 from ofiml.ui.progress import OnStage, Stages
 
 
@@ -28,6 +30,19 @@ class Record:
     folder: Path
     run_id: str | None
     unlogged: str = ""
+
+
+def load_libraries(config: Config) -> None:
+    """Load the libraries that a study of this config uses, which takes longer than a small study. They are loaded when
+    they are used, too.
+    """
+    load_blas()
+    if config.tuning.enabled:
+        import_optuna()
+    if config.tracking.enabled:
+        from ofiml.tracking.store import load_mlflow
+
+        load_mlflow(config.tracking.uri)
 
 
 def record_study(

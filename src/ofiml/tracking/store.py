@@ -1,5 +1,6 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
+import importlib
 import os
 import re
 import tempfile
@@ -19,7 +20,7 @@ from ofiml.tracking.faults import require_file, translate_faults
 from ofiml.tracking.migration import ensure_schema, make_store
 from ofiml.tracking.names import describe_run, join_overrides, name_run
 from ofiml.tracking.params import OVERRIDES, flatten_params, shorten_params
-from ofiml.tracking.probe import probe_store
+from ofiml.tracking.probe import is_database, probe_store
 from ofiml.tracking.processes import describe_process, mark_dead_runs
 from ofiml.tracking.views import prepare_views
 
@@ -31,6 +32,11 @@ _LOCK_SECONDS = 300.0  # for other processes that open the store: a busy machine
 def is_run_id(text: str) -> bool:
     """Return whether a text, perhaps a stranger's, is the id of a run: 32 hexadecimal digits."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def load_mlflow(uri: str) -> None:
+    """Load MLflow with what it needs for the store, which takes longer than a small study."""
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store" if is_database(uri) else "mlflow")
 
 
 def connect(uri: str) -> Any:
