@@ -56,7 +56,7 @@ def _record(config: Config, folder: Path, status: Status) -> None:
         from ofiml.tracking.parent import PARENT
         from ofiml.tracking.record import load_libraries, record_study
 
-        load_libraries(config)
+        load_libraries(config.tracking, tunes=config.tuning.enabled)
     status = advance_member(folder, status, "start", 0, 0)
     manifest = read_manifest(folder.parent)
     if manifest is None:

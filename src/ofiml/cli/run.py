@@ -47,7 +47,7 @@ def run_study(composed: DictConfig) -> int:
         from ofiml.reporting import verdict
         from ofiml.tracking.record import load_libraries, record_study
 
-        load_libraries(config)
+        load_libraries(config.tracking, tunes=config.tuning.enabled)
     folder = Path(hydra_config.runtime.output_dir)
     overrides = list_overrides(typed, hydra_config.job.config_name, config)
     record = record_study(config, folder, overrides=overrides)

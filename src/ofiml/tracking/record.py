@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ofiml.atomic import write_text_atomically
-from ofiml.config import Config
+from ofiml.config import Config, Tracking
 from ofiml.errors import ConfigError, StoreError
 from ofiml.parallel import load_blas
 from ofiml.reporting.files import write_study
@@ -32,17 +32,18 @@ class Record:
     unlogged: str = ""
 
 
-def load_libraries(config: Config) -> None:
-    """Load the libraries that a study of this config uses, which takes longer than a small study. They are loaded when
-    they are used, too.
+def load_libraries(tracking: Tracking, *, tunes: bool) -> None:
+    """Load the libraries that a study with this tracking uses, and Optuna for one that `tunes`.
+
+    That takes longer than a small study, which would load them when it uses them.
     """
     load_blas()
-    if config.tuning.enabled:
+    if tunes:
         import_optuna()
-    if config.tracking.enabled:
+    if tracking.enabled:
         from ofiml.tracking.store import load_mlflow
 
-        load_mlflow(config.tracking.uri)
+        load_mlflow(tracking.uri)
 
 
 def record_study(

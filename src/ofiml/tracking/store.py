@@ -1,6 +1,5 @@
 """The MLflow store, and the run of a study, which is open from the start of the study."""
 
-import importlib
 import os
 import re
 import tempfile
@@ -36,7 +35,10 @@ def is_run_id(text: str) -> bool:
 
 def load_mlflow(uri: str) -> None:
     """Load MLflow with what it needs for the store, which takes longer than a small study."""
-    importlib.import_module("mlflow.store.tracking.sqlalchemy_store" if is_database(uri) else "mlflow")
+    import mlflow
+
+    if is_database(uri):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 def connect(uri: str) -> Any:
