@@ -5,19 +5,29 @@ import polars as pl
 import pytest
 
 from ofiml.samples import table as samples_table
+from ofiml.samples.scratch import Scratch
 from ofiml.samples.table import take_rows
 from ofiml.splits.fold import Fold, Span
 from ofiml.training.folds import locate_tested_bars, select_tested_bars
+from tests.mapped import list_columns_in_memory
 
 TABLE = pl.DataFrame({"a": np.arange(12), "b": [f"row {i}" for i in range(12)]})
 
 
 @pytest.mark.parametrize("positions", [[], [0], [11], [3, 4, 5], [0, 1, 5, 7, 8, 9, 11], list(range(12))])
 @pytest.mark.parametrize("most", [0, 4096])
-def test_rows_taken_are_those_of_an_index(positions, most, monkeypatch):
+def test_rows_taken_are_those_of_an_index(positions, most, monkeypatch, tmp_path):
     monkeypatch.setattr(samples_table, "_MAX_VIEWS", most)
     at = np.array(positions, np.int64)
     assert take_rows(TABLE, at).equals(TABLE[at])
+    assert take_rows(TABLE, at, Scratch(tmp_path)).equals(TABLE[at])
+
+
+def test_many_rows_that_are_no_neighbours_lie_in_the_scratch_file(tmp_path):
+    table = pl.DataFrame({"a": np.arange(20_000)})
+    at = np.arange(0, 20_000, 2)
+    assert list_columns_in_memory(take_rows(table, at)) == ["a"]
+    assert list_columns_in_memory(take_rows(table, at, Scratch(tmp_path))) == []
 
 
 def test_neighbours_are_not_copied():

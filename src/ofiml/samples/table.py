@@ -79,13 +79,13 @@ def _find_order(close: Int64, no_mid: Bool) -> Int64:
     return order[~no_mid[order]] if no_mid.any() else order
 
 
-def take_rows(table: pl.DataFrame, positions: Int64) -> pl.DataFrame:
+def take_rows(table: pl.DataFrame, positions: Int64, scratch: Scratch | None = None) -> pl.DataFrame:
     """Take the rows at ascending `positions` (k,). Rows that are neighbours in the table are a view of it, not a copy,
-    unless there are very many runs of them.
+    unless there are very many runs of them; the copy lies in `scratch`, if there is one.
     """
     starts = np.flatnonzero(np.diff(positions, prepend=-2) != 1)
     if len(starts) == 0 or len(starts) > _MAX_VIEWS:
-        return table[positions]
+        return table[positions] if scratch is None else scratch.keep_rows(table, positions)
     lengths = np.diff(starts, append=len(positions)).tolist()
     return pl.concat(
         [table.slice(first, length) for first, length in zip(positions[starts].tolist(), lengths, strict=True)],

@@ -99,7 +99,6 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
     bootstrap = BlockBootstrap.of(evaluation, config.seed)
     check_storage(config.tuning, config.model)
     announce_compilation(stages)
-    scratch = Scratch(choose_scratch_folder(config.features.store))
     with limit_blas_threads(), open_workers(config.parallel, config.threads, config.features.store) as workers:
         with clock.stage("sessions"):
             prepared = prepare_dataset(SampleSettings.of(config), workers, stages)
@@ -111,9 +110,9 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
             latency = make_latency(config.backtest, config.seed) if instruments else None
         with clock.stage("folds"):
             fitted = _fit(sessions, rows, config, workers, stages, report_folds)
-            fitted = replace(fitted, results=[_keep_predictions(r, rows, scratch) for r in fitted.results])
             traded = fitted.join_predictions()
-            predictions = take_rows(traded, np.flatnonzero(traded["y"].is_not_null().to_numpy()))
+            known = np.flatnonzero(traded["y"].is_not_null().to_numpy())
+            predictions = take_rows(traded, known, fitted.scratch)
         n_folds = len(fitted.results)
         with (
             clock.stage("leak_check"),
@@ -128,7 +127,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         with clock.stage("controls"), stages.start_stage("controls", n_folds * evaluation.controls) as bar:
             controls = run_controls(fitted, workers, bar.step) if evaluation.controls else None
         with clock.stage("backtest"):
-            backtest = _backtest(traded, fitted, instruments, latency, stages, scratch) if latency else None
+            backtest = _backtest(traded, fitted, instruments, latency, stages) if latency else None
             performance = None
             if backtest is not None:
                 least, trials = config.backtest.min_round_trips, 1 + count_tuning_trials(fitted)
@@ -193,7 +192,8 @@ def _fit(
     report_folds: Callable[[int], None],
 ) -> FittedStudy:
     """Divide the labelled rows into folds, fit each, and assign the predicted bars to strata."""
-    labelled = take_rows(rows, np.flatnonzero(rows["y"].is_not_null().to_numpy()))
+    scratch = Scratch(choose_scratch_folder(config.features.store))
+    labelled = take_rows(rows, np.flatnonzero(rows["y"].is_not_null().to_numpy()), scratch)
     divided = divide_rows(labelled, sessions, config.split)
     report_folds(len(divided.folds))
     settings, levels = FitSettings.of(config), sessions[0].flow_levels
@@ -202,7 +202,8 @@ def _fit(
     results = [
         replace(r, predictions=assign_strata(r.predictions, take_rows(labelled, r.fold.train), hours)) for r in results
     ]
-    return FittedStudy(config, sessions, rows, labelled, divided, results)
+    results = [_keep_predictions(r, rows, scratch) for r in results]
+    return FittedStudy(config, sessions, rows, labelled, divided, results, scratch)
 
 
 def _score(predictions: pl.DataFrame, fitted: FittedStudy, bootstrap: BlockBootstrap) -> Scores:
@@ -239,12 +240,9 @@ def _backtest(
     assigned: list[AssignedInstrument],
     latency: Latency,
     stages: Stages,
-    scratch: Scratch,
 ) -> _Backtest:
-    """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols. The tables of the
-    result lie in `scratch`.
-    """
-    config = fitted.config
+    """Trade the forecasts by the strategy, in the instruments that were `assigned` to the symbols."""
+    config, scratch = fitted.config, fitted.scratch
     lots = config.strategy.base_lots
     fees = {one.symbol: _measure_fee(one.instrument, lots) for one in assigned}
     rules = fit_rules(fitted, config.strategy, fees)

@@ -8,6 +8,7 @@ import polars as pl
 
 from ofiml._typing import Float, Int64
 from ofiml.config import Config
+from ofiml.samples.scratch import Scratch
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.table import take_rows
 from ofiml.splits.rows import Intervals
@@ -19,7 +20,7 @@ from ofiml.training.inputs import read_intervals, select_inputs
 @dataclass(frozen=True, slots=True)
 class FittedStudy:
     """A fitted study. `rows` are all bars with a mid, in time order; `labelled` are those with a label; `divided` are
-    these and their folds; `results` has one entry per fold.
+    these and their folds; `results` has one entry per fold. `scratch` is where tables of many rows lie.
     """
 
     config: Config
@@ -28,6 +29,7 @@ class FittedStudy:
     labelled: pl.DataFrame
     divided: DividedRows
     results: list[FoldResult]
+    scratch: Scratch
 
     @property
     def flow_levels(self) -> int:
@@ -55,5 +57,8 @@ class FittedStudy:
 
     def join_predictions(self) -> pl.DataFrame:
         """Join the predicted bars of all folds in time order; with several paths, path by path."""
-        rows = pl.concat([r.predictions for r in self.results])
-        return rows.sort("path", "bar_close", maintain_order=True) if "path" in rows.columns else rows
+        rows = pl.concat([r.predictions for r in self.results], rechunk=False)
+        if "path" not in rows.columns:
+            return rows
+        order = rows.select(pl.arg_sort_by("path", "bar_close", maintain_order=True)).to_series().to_numpy()
+        return self.scratch.keep_rows(rows, order)
