@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-_LEAST = 4096  # bytes; a smaller buffer is no matter
+_LEAST = 256  # bytes; a smaller buffer is no matter
 
 
 def list_columns_in_memory(table: pl.DataFrame) -> list[str]:

@@ -146,13 +146,11 @@ def test_pooled_rows_are_those_of_one_stable_sort(sessions):
 
 # --- a study ---------------------------------------------------------------------------------------------------------
 
-_OF_A_FIT = ("fold", "train_mean", "y_hat", "y", "edge_ticks", "stratum_")  # columns that a fit adds
-
 
 @pytest.mark.parametrize("backend", ["threads", "processes"])
 def test_memory_has_no_wide_column_of_a_study(backend, configure, monkeypatch, tmp_path):
-    """Sessions, pooled rows and tested bars are views of files, so memory a row does not grow with the features."""
-    config = configure("debug=tiny", "model=ridge", "features=full", "backtest=off", f"parallel={backend}")
+    """Sessions, pooled rows, tested bars and what was traded are views of files, but for a few narrow columns."""
+    config = configure("debug=tiny", "model=ridge", "features=full", f"parallel={backend}")
     config.features.store = str(tmp_path)
     seen = {}
     fit, prepare = experiment._fit, experiment.prepare_dataset
@@ -169,16 +167,18 @@ def test_memory_has_no_wide_column_of_a_study(backend, configure, monkeypatch, t
     monkeypatch.setattr(experiment, "_fit", keep_fit)
     monkeypatch.setattr(experiment, "prepare_dataset", keep_sessions)
     with Stages() as stages:
-        experiment.run(config, stages)
+        study = experiment.run(config, stages)
     fitted = seen["fitted"]
     for rows in seen["sessions"]:
         assert len(rows.columns) > 100
         assert list_columns_in_memory(rows) == []
-    for rows in (fitted.rows, fitted.labelled):
-        assert list_columns_in_memory(rows) == ["trailing_volatility"]
-    for result in fitted.results:
-        added = [c for c in list_columns_in_memory(result.predictions) if not c.startswith(_OF_A_FIT)]
-        assert added in ([], ["trailing_volatility"])
+    narrow = ["trailing_volatility"]
+    for rows in (fitted.rows, fitted.labelled, *(r.predictions for r in fitted.results), study.predictions):
+        assert rows.height > 100
+        assert list_columns_in_memory(rows) == narrow
+    assert study.trades.decided.height > 100
+    for table in (study.trades.decided, study.trades.executable, study.trades.gains, study.decisions):
+        assert list_columns_in_memory(table) == []
 
 
 def test_samples_that_no_cache_has_lie_in_the_temporary_folder(configure, monkeypatch, tmp_path):
