@@ -438,6 +438,24 @@ def test_a_bid_keeps_its_place_while_the_ask_is_replaced_many_times() -> None:
     assert done.trades.orders["ahead_at_join"][0] == 6
 
 
+@pytest.mark.parametrize(
+    ("prices", "sent"),
+    [
+        ((10, 10, 10, 10), [1, 5]),
+        ((8, 8, 8, 8), [1, 5, 8]),
+        ((8, 10, 10, 8), [1, 5, 9]),
+        ((8, 8, 10, 10), [1, 5]),
+    ],
+)
+def test_a_quote_that_changes_while_an_answer_is_awaited(prices: tuple[int, ...], sent: list[int]) -> None:
+    # The bid at 9 is replaced by one at 10, sent at 5; its end is known at 7.5. Decisions follow at 6 to 9.
+    rows = [book(0, (11, 6, 30, 9)), book(20, (11, 7, 30, 9))]
+    later = [at(t, "quote", price, 4, 20, 0) for t, price in zip((6, 7, 8, 9), prices, strict=True)]
+    decisions = decide(at(1, "quote", 9, 4, 20, 0), at(5, "quote", 10, 4, 20, 0), *later)
+    done = act(rows, decisions, latency=1.5, response=1)
+    assert done.trades.orders["decided"].tolist() == [t * SECOND for t in sent]
+
+
 # --- trades and what they remove -------------------------------------------------------------------------------------
 
 REMOVED = {"action": "C", "side": "B", "price": 10}

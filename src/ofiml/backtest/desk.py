@@ -17,7 +17,6 @@ from ofiml.backtest.orders import (
     NEVER,
     NEW_ASK_SLOT,
     NEW_BID_SLOT,
-    ORDER_ROWS,
     PARTLY,
     REQUESTS_ON_WAY,
     RESTING,
@@ -30,12 +29,12 @@ from ofiml.backtest.orders import (
 
 class Desk(NamedTuple):
     """What they share, the record `scene`; the `traders` (S,), with slots of rows in `orders`, -1 for none; the
-    `reports` of orders that left their slots, and `fills`; the orders that rest, in no order, in the first rows of
-    `rests`; the `ladder` (4, span), see `ladder`; and the `latencies` (n, 2) of all traders, each with its time.
+    `reports` of orders that left their slots, and `fills`; the `ladder` (4, span), see `ladder`; and the `latencies`
+    (n, 2) of all traders, each with its time.
 
-    Each trader has ORDER_ROWS rows of `orders`, `scene.capacity` rows of `reports` and of `fills`, and SLOTS rows of
-    `rests`, one trader's after another's. The desk has few members, as each call of a compiled function passes them
-    all, and of one dimension, as rows are then found faster.
+    Each trader has SLOTS rows of `orders`, and `scene.capacity` rows of `reports` and of `fills`, one trader's after
+    another's. The desk has few members, as each call of a compiled function passes them all, and of one dimension, as
+    rows are then found faster.
     """
 
     scene: Any
@@ -43,7 +42,6 @@ class Desk(NamedTuple):
     orders: Records
     reports: Records
     fills: Records
-    rests: Records
     ladder: Int64
     latencies: Int64
 
@@ -104,7 +102,7 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     if trader.orders >= scene.capacity:
         scene.full = 1
         return -1
-    i = find_row(desk, s)
+    i = find_row(s, slot, old)
     o = desk.orders[i]
     o.number = trader.orders
     trader.orders += 1
@@ -112,31 +110,29 @@ def send_order(desk: Desk, s: int, slot: int, side: int, price: int, lots: int, 
     o.arrived = o.ended = o.mid2_arrived = -1
     o.side, o.price, o.reason = side, price, reason
     o.lots = o.asked = lots
-    o.filled = o.known_filled = o.base_filled = o.traded = o.traded_at = o.in_message = 0
+    o.filled = o.known_filled = o.base_filled = o.traded = o.traded_at = o.touched = 0
     o.maker = 1 if price >= 0 else 0
     o.state, o.status, o.replaces = SENT, FILLED, old
     o.request = send_request(desk, s, old, i, now)
     o.known_end = NEVER
     o.cancel_request = -1
+    o.awaited = 1
     o.mid2_decided = scene.known_mid2
     o.ahead = o.ahead_at_join = 0.0
     trader.slots[slot] = i
     return i
 
 
-def find_row(desk: Desk, s: int) -> int:
-    """Find a row for an order: one of no order that is in a slot or replaced by one."""
-    first, used = s * ORDER_ROWS, 0
-    for k in range(SLOTS):
-        i = desk.traders[s].slots[k]
-        if i >= 0:
-            used |= 1 << (i - first)
-            if desk.orders[i].replaces >= 0:
-                used |= 1 << (desk.orders[i].replaces - first)
-    row = 0
-    while (used >> row) & 1:
-        row += 1
-    return first + row
+def find_row(s: int, slot: int, old: int) -> int:
+    """Find a row for an order of a slot, which replaces the one in row `old`, -1 for none.
+
+    Bids have two rows, and asks: whatever replaces the order in one of them stands in the other. There the order may
+    have stood that `old` replaced. It is not needed any more, as `old` is known to have arrived.
+    """
+    if old < 0:
+        return s * SLOTS + slot
+    pair = 2 * s * SLOTS + 2 * slot - NEW_BID_SLOT  # the sum of both rows
+    return pair - old
 
 
 def cancel_order(desk: Desk, s: int, i: int, now: int) -> None:
@@ -154,7 +150,7 @@ def replace_order(desk: Desk, s: int, slot: int, price: int, lots: int, now: int
     new = send_order(desk, s, new_slot, o.side, price, lots, o.reason, old, now)
     if new >= 0:
         desk.orders[new].base_filled = o.known_filled
-        o.cancel_request = desk.orders[new].request
+        o.cancel_request, o.awaited = desk.orders[new].request, 0
 
 
 def find_wake(trader: Any) -> int:
@@ -174,13 +170,8 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
     k = 0 if o.side > 0 else 1
     o.state = RESTING
     o.ahead = o.ahead_at_join = float(abs(desk.ladder[k, o.price]))
-    o.next, o.previous = desk.ladder[2 + k, o.price], 0
-    if o.next > 0:
-        desk.orders[o.next - 1].previous = i + 1
-    desk.ladder[2 + k, o.price] = i + 1
-    o.trader, o.place = s, scene.resting
-    r = desk.rests[scene.resting]
-    r.level, r.trader, r.order = find_level(o.side, o.price), s, i
+    o.trader = s
+    add_to_level(desk, k, i)
     scene.resting += 1
     if o.side > 0:
         scene.best_bid = max(scene.best_bid, o.price)
@@ -188,48 +179,56 @@ def rest_order(desk: Desk, s: int, i: int) -> None:
         scene.best_ask = min(scene.best_ask, o.price)
 
 
-def find_level(side: int, price: int) -> int:
-    """Return the number of a price and a side: even for bids, odd for asks."""
-    return 2 * price + (1 if side < 0 else 0)
-
-
 def end_order(desk: Desk, s: int, i: int, status: int, at: int) -> None:
     """End an order; `status` is that of an order without a fill."""
     scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
     was = o.state
     o.state, o.ended = ENDED, at
-    o.known_end = time_news(scene, trader, at)
+    o.known_end = time_news(scene, trader, at, o.awaited)
     o.status = FILLED if o.filled == o.lots else PARTLY if o.filled > 0 else status
     if was == WAITING:
         scene.waiting -= 1
     if was == RESTING:
-        k = 0 if o.side > 0 else 1
-        remove_from_level(desk, k, i)
+        remove_from_level(desk, 0 if o.side > 0 else 1, i)
         scene.resting -= 1
-        last, r = desk.rests[scene.resting], desk.rests[o.place]
-        r.level, r.trader, r.order = last.level, last.trader, last.order
-        desk.orders[r.order].place = o.place
-        if desk.ladder[2 + k, o.price] == 0 and o.price == (scene.best_ask if k else scene.best_bid):
-            find_best(desk)
+
+
+def add_to_level(desk: Desk, k: int, i: int) -> None:
+    """Add an order to the list of those that rest at its level, as the last one."""
+    o = desk.orders[i]
+    first = desk.ladder[2 + k, o.price]
+    o.next = 0
+    if first == 0:
+        desk.ladder[2 + k, o.price] = o.previous = i + 1
+        return
+    o.previous = desk.orders[first - 1].previous
+    desk.orders[o.previous - 1].next = desk.orders[first - 1].previous = i + 1
 
 
 def remove_from_level(desk: Desk, k: int, i: int) -> None:
     """Remove an order from the list of those that rest at its level."""
     o = desk.orders[i]
-    if o.previous > 0:
-        desk.orders[o.previous - 1].next = o.next
+    first, after = desk.ladder[2 + k, o.price], o.next
+    if first == i + 1:
+        first = desk.ladder[2 + k, o.price] = after
     else:
-        desk.ladder[2 + k, o.price] = o.next
-    if o.next > 0:
-        desk.orders[o.next - 1].previous = o.previous
+        desk.orders[o.previous - 1].next = after
+    if after == 0:
+        after = first
+    if after > 0:
+        desk.orders[after - 1].previous = o.previous
 
 
-def time_news(scene: Any, trader: Any, at: int) -> int:
-    """Return when the trader knows what happens to an order of its own at the exchange at time `at`."""
+def time_news(scene: Any, trader: Any, at: int, awaited: int) -> int:
+    """Return when the trader knows what happens to an order of its own at the exchange at time `at`; `awaited` is 0 if
+    no repeated decision would act on it.
+    """
     known = min(at, NEVER - trader.response) + trader.response
     trader.news = min(trader.news, known)
     if trader.eager != 0:
         trader.wake, scene.wake = min(trader.wake, known), min(scene.wake, known)
+    elif awaited == 0:
+        return known
     trader.settled_until, scene.settled_until = min(trader.settled_until, known), min(scene.settled_until, known)
     if known < scene.goal:
         scene.changed = 1
@@ -246,18 +245,6 @@ def report_order(desk: Desk, s: int, i: int) -> None:
     r.status, r.ahead_at_join = o.status, o.ahead_at_join
 
 
-def find_best(desk: Desk) -> None:
-    """Find the best prices at which orders of any trader rest."""
-    scene = desk.scene
-    scene.best_bid, scene.best_ask = -1, scene.span
-    for n in range(scene.resting):
-        level = desk.rests[n].level
-        if level & 1 == 0:
-            scene.best_bid = max(scene.best_bid, level >> 1)
-        else:
-            scene.best_ask = min(scene.best_ask, level >> 1)
-
-
 def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touch: int, beyond: int, at: int) -> None:
     """Fill some lots of an order at the exchange."""
     scene, o, trader = desk.scene, desk.orders[i], desk.traders[s]
@@ -269,7 +256,7 @@ def add_fill(desk: Desk, s: int, i: int, price: int, lots: int, maker: int, touc
     trader.position += lots * o.side
     o.filled += lots
     f = desk.fills[trader.first_row + j]
-    f.order, f.time, f.known = o.number, at, time_news(scene, trader, at)
+    f.order, f.time, f.known = o.number, at, time_news(scene, trader, at, 1)
     f.price, f.lots, f.maker = price, lots * o.side, maker
     f.touch, f.beyond_shown = touch, beyond
     f.mid2_decided, f.mid2_arrived, f.mid2_filled = o.mid2_decided, o.mid2_arrived, scene.mid2

@@ -4,7 +4,8 @@ A level that was shown and is hidden by better ones keeps its size with a minus 
 behind it, but nothing can be taken from it. Own orders never change the recorded book.
 
 Rows 0 and 1 of a ladder (4, span) are the lots of bids and asks. Rows 2 and 3 have the own bids and asks that rest
-there, as a list: the row of the one that came last, plus 1, which has that of the `next` one; 0 ends it.
+there, as a list in order of their coming: the row of the first one, plus 1, which has that of the `next` one; 0 ends
+it. Each has the `previous` one, too, and the first one the last.
 """
 
 from ofiml._typing import Int64

@@ -40,6 +40,7 @@ def pass_known(scene: Any, receipt: Int64, bid: Int64, ask: Int64, now: int) -> 
     return hit
 
 
+@keep_apart
 def pass_quiet(tape: Tape, desk: Desk, stop: int, now: int) -> bool:
     """Pass the messages before `stop` that happen up to `now`, while no order rests or waits."""
     scene, ladder, shown = desk.scene, desk.ladder, desk.scene.shown

@@ -13,8 +13,7 @@ by price, then by arrival. What they took is not there again while the level may
 Nothing is filled by messages before or after which the market is not tradable. Orders that arrive then wait.
 """
 
-from typing import Any
-
+from ofiml._numba import keep_apart
 from ofiml.backtest.desk import Desk, add_fill, end_order, find_wake, is_alive, rest_order
 from ofiml.backtest.orders import (
     CANCELLED,
@@ -22,7 +21,6 @@ from ofiml.backtest.orders import (
     NEVER,
     REJECTED,
     REQUESTS_ON_WAY,
-    RESTING,
     SENT,
     SLOTS,
     TOUCH,
@@ -102,18 +100,22 @@ def release_waiting(desk: Desk, at: int) -> None:
 def meet_book(desk: Desk, s: int, i: int, at: int) -> None:
     """Let an order meet the book as it stands."""
     scene, o = desk.scene, desk.orders[i]
-    if o.price < 0:
-        walk_levels(desk, s, i, at)
-        return
     opposite = scene.ask if o.side > 0 else scene.bid
-    if opposite >= 0 and (o.price - opposite) * o.side >= 0:
+    if o.price < 0:
+        if not walk_levels(desk, s, i, at):
+            end_order(desk, s, i, CANCELLED, at)
+            return
+    elif opposite >= 0 and (o.price - opposite) * o.side >= 0:
         end_order(desk, s, i, REJECTED, at)
         return
     rest_order(desk, s, i)
 
 
-def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
-    """Fill a marketable order from the shown levels of the opposite side; cancel or rest what is left."""
+@keep_apart  # few of many orders walk: without it, the others meet the book within their arrival
+def walk_levels(desk: Desk, s: int, i: int, at: int) -> bool:
+    """Fill a marketable order from the shown levels of the opposite side; return whether what is left rests, at the
+    worst price reached.
+    """
     scene, o, ladder = desk.scene, desk.orders[i], desk.ladder
     k = 1 if o.side > 0 else 0
     touch = scene.ask if o.side > 0 else scene.bid
@@ -129,10 +131,9 @@ def walk_levels(desk: Desk, s: int, i: int, at: int) -> None:
                 worst = p
         p += o.side
     if o.filled == o.lots or worst < 0 or scene.rest == 0 or not _may_rest(o.reason):
-        end_order(desk, s, i, CANCELLED, at)
-        return
+        return False
     o.price = worst
-    rest_order(desk, s, i)
+    return True
 
 
 def _may_rest(reason: int) -> bool:
@@ -149,11 +150,10 @@ def change_level(desk: Desk, first: int, before: int, after: int, order_time: in
     Orders of several traders often have the same place in the queue, and then move as the one before. None moves if the
     level grows, but for one that was cleared: there, more may have been ahead than it shows.
     """
-    moves = after < before or before == 0
+    scene, moves, row = desk.scene, after < before or before == 0, first
     queue, power, ahead, traded, moved_ahead, moved_traded = -1, 0.0, 0.0, 0, 0.0, 0
-    while first > 0:
-        o = desk.orders[first - 1]
-        first = o.next
+    while row > 0:
+        o = desk.orders[row - 1]
         if moves:
             trader = desk.traders[o.trader]
             if o.ahead == ahead and o.traded == traded and trader.queue == queue != EXACT and trader.power == power:
@@ -162,19 +162,22 @@ def change_level(desk: Desk, first: int, before: int, after: int, order_time: in
                 queue, power, ahead, traded = trader.queue, trader.power, o.ahead, o.traded
                 pass_cancels(queue, power, o, before, after, order_time, at)
                 moved_ahead, moved_traded = o.ahead, o.traded
-        if o.traded > 0:
-            o.in_message = desk.scene.touched = 1
+        if o.traded > 0 and o.touched == 0:
+            o.touched = scene.touched if scene.touched > 0 else row  # the first one has itself
+            scene.touched = row
+        row = o.next
 
 
 def forget_trades(desk: Desk, at: int) -> None:
     """Forget trades whose change of the level has come, at the end of its message, but not those of the same time."""
+    row, following = 0, desk.scene.touched
     desk.scene.touched = 0
-    for n in range(desk.scene.resting):
-        o = desk.orders[desk.rests[n].order]
-        if o.in_message != 0:
-            o.in_message = 0
-            if at > o.traded_at:
-                o.traded = 0
+    while following != row:
+        row = following
+        o = desk.orders[row - 1]
+        following, o.touched = o.touched, 0
+        if at > o.traded_at:
+            o.traded = 0
 
 
 def meet_trade(desk: Desk, side: int, price: int, size: int, at: int) -> None:
@@ -194,49 +197,44 @@ def meet_quotes(desk: Desk, bid: int, ask: int, at: int) -> None:
 
 
 def fill_all(desk: Desk, side: int, price: int, size: int, quotes: bool, at: int) -> None:
-    """Fill the resting orders of a side of all traders; see `fill_side`."""
-    scene = desk.scene
-    scene.meetings += 1
-    for n in range(scene.resting - 1, -1, -1):  # backwards, as an order that ends gives its row to the last one
-        r = desk.rests[n]
-        met = r.level & 1 == 0 and r.level >> 1 >= price if side > 0 else r.level & 1 == 1 and r.level >> 1 <= price
-        if met and desk.traders[r.trader].met != scene.meetings:
-            desk.traders[r.trader].met = scene.meetings
-            fill_side(desk, r.trader, side, price, size, quotes, at)
-
-
-def fill_side(desk: Desk, s: int, side: int, price: int, size: int, quotes: bool, at: int) -> None:
-    """Fill the trader's resting orders of a side from a trade of `size` at `price`, or from opposite quotes from
+    """Fill the resting orders of a side of all traders from a trade of `size` at `price`, or from opposite quotes from
     `price` on; the best price first, then the first that arrived.
     """
-    scene, trader = desk.scene, desk.traders[s]
-    used, done = 0, 0
-    while True:
-        row, slot_of = -1, 0
-        for slot in range(SLOTS):
-            i = desk.traders[s].slots[slot]
-            if i < 0 or (done >> slot) & 1:
-                continue
-            o = desk.orders[i]
-            if o.state != RESTING or o.side != side or (o.price - price) * side < 0:
-                continue
-            if row < 0 or _comes_first(o, desk.orders[row]):
-                row, slot_of = i, slot
-        if row < 0:
-            break
-        done |= 1 << slot_of
-        o = desk.orders[row]
-        if not quotes:
-            lots = count_lots(trader.queue, o, size, used, scene.share_of_traded, o.price != price, at)
-            used += lots
-        elif trader.queue == TOUCH:
-            lots = o.lots - o.filled
-        else:
-            lots = take_up_to(desk, s, side, price, o.price, o.lots - o.filled)
-        if lots > 0:
-            add_fill(desk, s, row, o.price, lots, 1, o.price, 0, at)
-            if o.filled == o.lots:
-                end_order(desk, s, row, CANCELLED, at)
+    scene, k = desk.scene, 0 if side > 0 else 1
+    scene.meetings += 1
+    p = scene.best_bid if side > 0 else scene.best_ask
+    while (p - price) * side >= 0 and desk.ladder[2 + k, p] == 0:
+        p -= side
+    if side > 0:
+        scene.best_bid = p
+    else:
+        scene.best_ask = p
+    while (p - price) * side >= 0:
+        following = desk.ladder[2 + k, p]
+        while following > 0:
+            i = following - 1
+            following = desk.orders[i].next
+            fill_order(desk, i, price, size, quotes, at)
+        p -= side
+
+
+def fill_order(desk: Desk, i: int, price: int, size: int, quotes: bool, at: int) -> None:
+    """Fill a resting order; see `fill_all`."""
+    scene, o, s = desk.scene, desk.orders[i], desk.orders[i].trader
+    trader, rest = desk.traders[s], o.lots - o.filled
+    if not quotes:
+        if trader.met != scene.meetings:
+            trader.met, trader.used = scene.meetings, 0
+        lots = count_lots(trader.queue, o, size, trader.used, scene.share_of_traded, o.price != price, at)
+        trader.used += lots
+    elif trader.queue == TOUCH:
+        lots = rest
+    else:
+        lots = take_up_to(desk, s, o.side, price, o.price, rest)
+    if lots > 0:
+        add_fill(desk, s, i, o.price, lots, 1, o.price, 0, at)
+        if o.filled == o.lots:
+            end_order(desk, s, i, CANCELLED, at)
 
 
 def take_up_to(desk: Desk, s: int, side: int, touch: int, limit: int, lots: int) -> int:
@@ -250,10 +248,3 @@ def take_up_to(desk: Desk, s: int, side: int, touch: int, limit: int, lots: int)
             got += free
         p += side
     return got
-
-
-def _comes_first(order: Any, other: Any) -> bool:
-    """Return whether an order of the same side is filled before another."""
-    if order.price != other.price:
-        return (order.price - other.price) * order.side > 0
-    return order.request < other.request

@@ -89,20 +89,15 @@ def _record(integers: str, floats: str = "", codes: str = "", **arrays: int) -> 
 
 
 #: An order while it is in a slot. There it stands in one of few rows, which stay in the processor's cache, and comes
-#: to its row of the long table of reports when its slot is free again. `place` is its row of the resting orders; `next`
-#: and `previous` are its neighbours in the list of its level, see `ladder`.
+#: to its row of the long table of reports when its slot is free again. `next` and `previous` are its neighbours in the
+#: list of its level, see `ladder`; `touched` is the order in `scene.touched` before it, or itself. `awaited` is 0 if
+#: the order that replaces it is as wanted: a repeated decision then would not act on the news of its end.
 ORDER = _record(
     "number sent arrived ended side price lots filled maker reason status "
     "state request cancel_request known_end known_filled asked base_filled replaces "
-    "mid2_decided mid2_arrived traded traded_at in_message place trader next previous",
+    "mid2_decided mid2_arrived traded traded_at touched trader next previous awaited",
     "ahead ahead_at_join",
 )
-
-#: How many rows a trader has for orders: for those in slots, the ones that they replace, and a new one.
-ORDER_ROWS = 2 * SLOTS + 1
-
-#: A resting order: its price and side as `find_level` numbers them, its trader, and its row.
-REST = _record("level trader order")
 
 #: An order that is reported, in as few bytes as it needs: new memory is most of what a report costs.
 REPORT = _record("sent arrived ended price lots filled", "ahead_at_join", codes="side maker reason status")
@@ -114,11 +109,11 @@ FILL = _record(
 TRADER = _record(
     # what is given
     "queue response cap latency_start latency_count latency_by_time first_row "
-    # what the exchange knows
-    "position orders fills took received "
+    # what the exchange knows; `met` is the last trade that met its orders, and `used` the lots of it that they got
+    "position orders fills took received met used "
     # what the trader knows and wants; `news` is when it next learns of a fill or an end. An `eager` trader acts on news
     # at once, others at the next decision. Before `settled_until`, decisions that repeat the last one change nothing.
-    "known learnt requests last_arrival tried until leave stopped closing wake news eager settled_until met "
+    "known learnt requests last_arrival tried until leave stopped closing wake news eager settled_until "
     "low_bid high_bid low_ask high_ask",
     "power size_factor loss entry cash costs",
     slots=SLOTS,
@@ -137,7 +132,8 @@ SCENE = _record(
     "base_ticks span stop_ticks take_ticks post rest flat_from close contract capacity "
     # the market: at the exchange, and as it is known
     "now goal eager message stop tradable bid ask mid2 scanned received known_bid known_ask known_mid2 known_scanned "
-    # the orders of all traders that rest or wait, and the best prices of the resting ones
+    # how many orders of all traders rest or wait; prices than which no resting one is better; the last order whose
+    # level this message changed after a trade, as its row plus 1
     "wake resting waiting best_bid best_ask touched changed full is_flat meetings "
     # before this time all traders are settled; up to `repeated`, decisions repeat the one before
     "settled_until repeated "

@@ -124,16 +124,20 @@ def settle_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int)
     settled_until = find_settled(desk, s, slot, price, wanted, now)
     if settled_until > now:
         return settled_until
-    return NEVER if place_quote(desk, s, slot, price, wanted, now) else BEFORE_ALL
+    place_quote(desk, s, slot, price, wanted, now)
+    return NEVER  # it is as wanted, as far as the cap allows, or the trader waits for an answer
 
 
 def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> int:
     """Find the time before which the quote of a slot asks for no request, unless there is news of it before: it is as
     wanted, or the trader waits for an answer. BEFORE_ALL if for none.
+
+    It also notes whether the answer about an order that is being replaced is awaited, see `orders.ORDER`.
     """
     trader, slots = desk.traders[s], desk.traders[s].slots
-    i = slots[slot]
-    if slots[slot + NEW_BID_SLOT] >= 0:
+    i, new = slots[slot], slots[slot + NEW_BID_SLOT]
+    if new >= 0:
+        desk.orders[i].awaited = 0 if desk.orders[new].price == price and desk.orders[new].lots <= size else 1
         return NEVER
     if i < 0:
         return NEVER if size <= 0 else BEFORE_ALL
@@ -146,17 +150,15 @@ def find_settled(desk: Desk, s: int, slot: int, price: int, size: int, now: int)
     return min(arrival, NEVER - trader.response) + trader.response
 
 
-def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> bool:
-    """Place, replace or cancel the quote of a slot; return whether there was something to ask for."""
+def place_quote(desk: Desk, s: int, slot: int, price: int, size: int, now: int) -> None:
+    """Place, replace or cancel the quote of a slot."""
     side = 1 if slot == BID_SLOT else -1
     i = desk.traders[s].slots[slot]
     lots = min(size, find_room(desk, s, side, slot))
     if i < 0:
-        if lots <= 0:
-            return False
-        send_order(desk, s, slot, side, price, lots, QUOTED, -1, now)
+        if lots > 0:
+            send_order(desk, s, slot, side, price, lots, QUOTED, -1, now)
     elif lots <= 0:
         cancel_order(desk, s, i, now)
     else:
         replace_order(desk, s, slot, price, lots, now)
-    return True

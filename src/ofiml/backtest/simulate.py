@@ -12,7 +12,7 @@ from ofiml.backtest import kernel
 from ofiml.backtest.desk import Desk
 from ofiml.backtest.kernel import FULL, Plan
 from ofiml.backtest.latency import Latency
-from ofiml.backtest.orders import BEFORE_ALL, FILL, NEVER, ORDER, ORDER_ROWS, REPORT, REST, SCENE, SLOTS, TRADER, Queue
+from ofiml.backtest.orders import BEFORE_ALL, FILL, NEVER, ORDER, REPORT, SCENE, SLOTS, TRADER, Queue
 from ofiml.backtest.requests import scale_lots
 from ofiml.backtest.trader import NOT_LEAVING
 from ofiml.errors import DataError
@@ -257,10 +257,9 @@ def make_desk(
     return Desk(
         scene=scene,
         traders=traders,
-        orders=np.zeros(count * ORDER_ROWS, ORDER),
+        orders=np.zeros(count * SLOTS, ORDER),
         reports=_make_rows(count * capacity, REPORT),
         fills=_make_rows(count * capacity, FILL),
-        rests=np.zeros(count * SLOTS, REST),
         ladder=np.zeros((4, tape.span), np.int64),
         latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]).astype(np.int64),
     )
