@@ -3,14 +3,17 @@
     python benchmarks/scale.py --rows 250000 500000 1000000 2000000
 
 The market is not simulated: sessions of the embedded one are repeated for many symbols and dates (`tiled.py`). Each
-size runs in a process of its own. Peaks are of resident memory; the last lines fit them to a base and bytes a row.
+size runs in a process of its own. Peaks are of anonymous memory, which must fit into the machine; views of files are
+left out, as the system drops them when it needs their room. The last lines fit the peaks to a base and bytes a row.
 Overrides of the study may follow, such as `model=lgbm`. Needs Linux.
 """
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,12 +38,13 @@ STUDY = (
 )
 STAGES = ("sessions", "folds", "evaluation", "controls", "backtest", "importance")
 YEAR_OF_FIFTY = 13_500_000  # rows: 250 days of 50 symbols, 1,080 bars each
+_INTERVAL = 0.005  # seconds between looks at memory
 _HIDDEN = "--measure"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a stage takes: CPU seconds of all threads, and the peak of resident memory in bytes."""
+    """What a stage takes: CPU seconds of all threads, and the peak of anonymous memory in bytes."""
 
     seconds: float
     peak: int
@@ -77,11 +81,10 @@ def measure_study(rows: int, symbols: int, overrides: list[str]) -> dict[str, tu
     class Meter(Clock):
         @contextmanager
         def stage(self, name: str) -> Iterator[None]:
-            reset_peak()
             before = time.process_time()
-            with super().stage(name):
+            with watch_memory() as peak, super().stage(name):
                 yield
-            costs.setdefault(name, []).append(Cost(time.process_time() - before, read_peak()))
+            costs.setdefault(name, []).append(Cost(time.process_time() - before, max(peak)))
 
     with replace_market(config, symbols, rows), patch.object(study, "Clock", Meter):
         finished = study.run(config, Stages())
@@ -89,14 +92,27 @@ def measure_study(rows: int, symbols: int, overrides: list[str]) -> dict[str, tu
     return found | {"rows": (0.0, finished.report.rows.bars), "run": (0.0, max(peak for _, peak in found.values()))}
 
 
-def reset_peak() -> None:
-    Path("/proc/self/clear_refs").write_text("5")
+@contextmanager
+def watch_memory() -> Iterator[list[int]]:
+    """Yield a list of what `read_memory` gives at the start, every few milliseconds, and at the end."""
+    seen, ended = [read_memory()], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_INTERVAL):
+            seen[:] = [max(*seen, read_memory())]
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    yield seen
+    ended.set()
+    thread.join()
+    seen.append(read_memory())
 
 
-def read_peak() -> int:
-    """Read the peak of resident memory since the last reset, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+def read_memory() -> int:
+    """Read the anonymous memory of this process, in bytes: what is resident less what files back."""
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(resident) - int(shared)) * resource.getpagesize()
 
 
 def print_table(results: list[dict[str, tuple[float, int]]]) -> None:

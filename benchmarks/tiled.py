@@ -15,6 +15,7 @@ from ofiml.config import Config
 from ofiml.data.sessions import list_sources
 from ofiml.parallel import Workers
 from ofiml.samples.prepare import PreparedDataset, prepare_dataset
+from ofiml.samples.scratch import Scratch, choose_scratch_folder
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.tape import SessionTape, record_session
@@ -51,7 +52,15 @@ def replace_market(config: Config, symbols: int, rows: int) -> Iterator[None]:
     tiles = list_tiles(len(early), symbols, max(1, round(rows / early[0].rows.height)))
 
     def prepare(*_: object) -> PreparedDataset:
-        return PreparedDataset([_make_samples(early, tile, origin) for origin, tile in enumerate(tiles)], [])
+        scratch = Scratch(choose_scratch_folder(config.features.store))
+        sessions, regions = [], []
+        for origin, tile in enumerate(tiles):
+            sessions.append(_make_samples(early, tile, origin))
+            regions.append(scratch.write(sessions[-1].rows))
+            sessions[-1].rows = early[0].rows.clear()
+        for session, region in zip(sessions, regions, strict=True):
+            session.rows = scratch.read(region)
+        return PreparedDataset(sessions, [])
 
     def read(origin: int, _: object) -> Iterator[SessionTape]:
         template, symbol, date, later = tiles[origin]
