@@ -211,7 +211,8 @@ def test_arguments_of_a_wrong_type_end_in_one_sentence():
 
 
 def test_prices_in_decimals_are_prices_in_currency():
-    book = pl.DataFrame({"bid_px_00": [99.99, 100.0], "bid_sz_00": [5, 2], "ask_px_00": [100.01] * 2,
+    # The bids differ in their decimals alone.
+    book = pl.DataFrame({"bid_px_00": [100.01, 100.02], "bid_sz_00": [5, 2], "ask_px_00": [100.03] * 2,
                          "ask_sz_00": [4, 4]})  # fmt: skip
     decimals = book.with_columns(pl.col("^.*_px_.*$").cast(pl.Decimal(12, 2)))
     assert ofiml.compute_ofi(decimals).equals(ofiml.compute_ofi(book))
