@@ -1,8 +1,9 @@
 """The result of a backtest, from its traded sessions: tables over all of them, and the summary."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -69,6 +70,14 @@ class BacktestResult:
     shown: pl.DataFrame
     annual: float
 
+    def map_tables(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Self:
+        """Return the result with each table changed."""
+        tables = {name: change(getattr(self, name)) for name in _TABLES}
+        return type(self)(self.summary, **tables, annual=self.annual)
+
+
+_TABLES = ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable", "shown")
+
 
 def collect_result(sessions: list[SessionResult], config: Backtest, account: Account) -> BacktestResult:
     """Collect the result of traded sessions. If they are of several paths, every number is the mean over paths."""
@@ -76,10 +85,7 @@ def collect_result(sessions: list[SessionResult], config: Backtest, account: Acc
     if not paths:
         return _collect_path(sessions, config, account)
     parts = {path: _collect_path([s for s in sessions if s.key.path == path], config, account) for path in paths}
-    tables = {
-        name: pl.concat([getattr(part, name) for part in parts.values()])
-        for name in ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable", "shown")
-    }
+    tables = {name: pl.concat([getattr(part, name) for part in parts.values()]) for name in _TABLES}
     annual = fmean(part.annual for part in parts.values())
     return BacktestResult(_average_paths({path: part.summary for path, part in parts.items()}), **tables, annual=annual)
 

@@ -59,7 +59,7 @@ def compare(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from ofiml.comparison import page
-    from ofiml.comparison.leaderboard import make_leaderboard, write_leaderboard
+    from ofiml.comparison.leaderboard import Method, make_leaderboard, write_leaderboard
     from ofiml.tracking.run_words import find_runs
 
     if not 100 <= options.samples <= 100_000 or options.seed < 0:
@@ -69,10 +69,8 @@ def compare(options: argparse.Namespace) -> None:
         experiment,
         options.uri,
         runs + [word.strip() for word in options.runs.split(",") if word.strip()],
-        measure=options.measure,
+        method=Method(options.measure, options.samples, options.seed),
         benchmark=options.benchmark,
-        samples=options.samples,
-        seed=options.seed,
     )
     page.show_page(board.groups, board.trials, Console())
     if options.out is not None:

@@ -29,15 +29,25 @@ class Leaderboard:
     trials: Trials
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How runs are compared: by which `measure`, and with how many `samples` of blocks, drawn from a `seed`."""
+
+    measure: str = "ic"
+    samples: int = 1000
+    seed: int = 7
+
+
+_METHOD = Method()
+
+
 def make_leaderboard(
     experiment: str,
     uri: str,
     words: Sequence[str] = (),
     *,
-    measure: str = "ic",
+    method: Method = _METHOD,
     benchmark: str | None = None,
-    samples: int = 1000,
-    seed: int = 7,
     apart: bool = False,
 ) -> Leaderboard:
     """Compare the finished runs of an experiment, or those that `words` name (see `run_words`), by group.
@@ -48,9 +58,7 @@ def make_leaderboard(
     runs = list_runs(experiment, uri)
     chosen = [choose_run(word, runs, "the experiment") for word in words]
     benchmark = None if benchmark is None else choose_run(benchmark, runs, "the experiment")
-    return rank_runs(
-        runs, experiment, uri, chosen, measure=measure, benchmark=benchmark, samples=samples, seed=seed, apart=apart
-    )
+    return rank_runs(runs, experiment, uri, chosen, method=method, benchmark=benchmark, apart=apart)
 
 
 def rank_runs(
@@ -59,10 +67,8 @@ def rank_runs(
     uri: str,
     chosen: list[str],
     *,
-    measure: str = "ic",
+    method: Method = _METHOD,
     benchmark: str | None = None,
-    samples: int = 1000,
-    seed: int = 7,
     apart: bool = False,
 ) -> Leaderboard:
     """Compare those of the `runs` whose ids are `chosen`, all without any; the trials of all of them are counted.
@@ -77,7 +83,7 @@ def rank_runs(
         comparable = [group for group in comparable if benchmark in {run.run_id for run in group}]
         if not comparable:
             raise ConfigError(f"The benchmark {benchmark!r} is not one of the compared runs.")
-    if measure == "sharpe":
+    if method.measure == "sharpe":
         comparable = [group for group in comparable if group[0].tags["kind"] == "forecast"]
         if not comparable:
             raise ConfigError("Impact runs are not traded and have no Sharpe ratio: use --measure ic or r2.")
@@ -85,7 +91,8 @@ def rank_runs(
         groups = [read_group(group, uri, bar.step) for group in comparable]
     with threadpool_limits(limits=1):
         compared = [
-            compare_runs(group, measure, trials, benchmark=benchmark, samples=samples, seed=seed) for group in groups
+            compare_runs(group, method.measure, trials, benchmark=benchmark, samples=method.samples, seed=method.seed)
+            for group in groups
         ]
     return Leaderboard(experiment, compared, trials)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ofiml.comparison.leaderboard import Leaderboard, make_leaderboard
-from ofiml.config import Config, ReportFiles
+from ofiml.config import Config, ReportFiles, Tracking
 from ofiml.data.bad_files import read_source
 from ofiml.data.schema import Session
 from ofiml.data.sessions import list_sources
@@ -76,16 +76,12 @@ class Bench:
         `record_study` and `make_leaderboard` do.
         """
         reports: dict[str, Report] = {}
-        configs = [self.configure(market, *overrides) for overrides in members]
-        with tempfile.TemporaryDirectory() as folder, self.stages.start_stage(market.name, len(configs)) as bar:
+        with tempfile.TemporaryDirectory() as folder, self.stages.start_stage(market.name, len(members)) as bar:
             tracking = make_own_store(Path(folder), "members")
-            for k, config in enumerate(configs):
-                files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
-                member = replace(config, tracking=tracking, report=files)
-                record = record_study(member, Path(folder) / str(k), on_stage=_show_nothing)
-                assert record.run_id is not None, record.unlogged
-                reports[record.run_id] = record.study.report
-                self._note_sessions(market, record.study)
+            for k, overrides in enumerate(members):
+                run_id, study = self._log_study(market, overrides, tracking, Path(folder) / str(k))
+                reports[run_id] = study.report
+                self._note_sessions(market, study)
                 bar.step()
             return make_leaderboard("members", tracking.uri), reports
 
@@ -94,14 +90,20 @@ class Bench:
 
         The store is deleted in the end. Raises what `record_study` and `replay` do.
         """
-        config = self.configure(market, *overrides)
         with tempfile.TemporaryDirectory() as folder:
             tracking = make_own_store(Path(folder), "replay")
-            files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
-            tracked = replace(config, tracking=tracking, report=files)
-            record = record_study(tracked, Path(folder) / "run", on_stage=_show_nothing)
-            assert record.run_id is not None, record.unlogged
-            return replay(record.run_id, tracking.uri).timings
+            run_id, _ = self._log_study(market, overrides, tracking, Path(folder) / "run")
+            return replay(run_id, tracking.uri).timings
+
+    def _log_study(
+        self, market: Market, overrides: Sequence[str], tracking: Tracking, folder: Path
+    ) -> tuple[str, Study]:
+        """Run a study, log it without what a reader looks at, and return the id of its run with it."""
+        config = self.configure(market, *overrides)
+        files = ReportFiles(html=False, figures=[], dpi=config.report.dpi)
+        record = record_study(replace(config, tracking=tracking, report=files), folder, on_stage=_show_nothing)
+        assert record.run_id is not None, record.unlogged
+        return record.run_id, record.study
 
     def _note_sessions(self, market: Market, study: Study) -> None:
         sessions = study.report.dataset.sessions

@@ -27,7 +27,8 @@ class Model(Protocol):
     """The protocol of a forecaster of the label from features x (n, k), rows in time order; x may contain NaN."""
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Model":
-        """Fit on train rows with labels y (n,), for a direction -1, 0 or 1, never NaN, and return the model itself.
+        """Fit on train rows with labels y (n,), for a direction -1, 0 or 1, never NaN, and return the model itself. The
+        rows are the caller's and must not be changed, here and below.
 
         Validation rows come from the purged splits of `inner`, which describes the same n rows. Raises DataError if the
         labels cannot be learned from.

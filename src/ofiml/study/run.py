@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -259,7 +258,7 @@ def _backtest(
         seed=config.seed,
         threads=config.threads,
     )
-    result = _keep_tables(run_backtest(predictions, fitted.sessions, plans, desk, stages), scratch)
+    result = run_backtest(predictions, fitted.sessions, plans, desk, stages).map_tables(scratch.keep)
     execution = check_execution(fitted.sessions, plans, result, desk) if config.evaluation.leak_check else None
     decisions = scratch.keep(tabulate_decisions(plans))
     return _Backtest(result, decisions, tabulate_rules(rules), compared, execution)
@@ -270,13 +269,6 @@ def _keep_predictions(result: FoldResult, rows: pl.DataFrame, scratch: Scratch) 
     predictions = result.predictions
     added = predictions.select("y", pl.exclude(rows.columns))
     return replace(result, predictions=predictions.with_columns(scratch.keep(added)))
-
-
-def _keep_tables(result: BacktestResult, scratch: Scratch) -> BacktestResult:
-    """Keep the tables of a backtest in `scratch`."""
-    parts = {f.name: getattr(result, f.name) for f in fields(result)}
-    tables: dict[str, Any] = {k: scratch.keep(part) for k, part in parts.items() if isinstance(part, pl.DataFrame)}
-    return replace(result, **tables)
 
 
 def _measure_fee(instrument: Instrument, lots: int) -> FeeTicks:

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import TextIO
 
+from ofiml.database import find_file
 from ofiml.errors import ConfigError
 from ofiml.storage import strip_credentials
 from ofiml.tracking.faults import describe_fault
@@ -48,7 +48,8 @@ def list_pages(uri: str, port: int) -> list[str]:
 
     if uri.startswith("http"):
         raise ConfigError(f"{strip_credentials(uri)} serves a page of its own: open it in a browser.")
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    path = find_file(uri)
+    if path is not None and not path.is_file():
         raise ConfigError(f"There is no store at {uri}: name the store of the runs with --uri, or run a study first.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
