@@ -27,15 +27,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from ports import find_port, wait_for_port
 
-from ofiml.ui.figure import BLUE, DARK, RED, save_figure, style_figure
+from ofiml.ui.figure import BLUE, DARK, GREY, RED, save_figure, style_figure
 
 _STAGES = ("sessions", "folds", "leak_check", "evaluation", "controls", "backtest", "importance")
+_STYLES = (BLUE, "o"), (RED, "s"), (DARK, "^"), (GREY, "D")  # of the studies in the figure
 
 
 @dataclass(frozen=True)
@@ -221,20 +223,20 @@ def write_results(name: str, measured: Sequence[Measured], folder: Path) -> None
     results[name] = {"command": shlex.join(["python", *sys.argv]), "studies": [asdict(m) for m in measured]}
     path.write_text(json.dumps(results, indent=1) + "\n")
     series = {name: [Measured(**study) for study in each["studies"]] for name, each in results.items()}
-    figure = style_figure(lambda figure: draw_growth(figure, series), legend_columns=3)
+    figure = style_figure(lambda figure: draw_growth(figure, series), legend_columns=2)
     save_figure(figure, folder / "scale_study.png", form="png", dpi=110)
 
 
 def draw_growth(figure: Figure, series: Mapping[str, Sequence[Measured]]) -> None:
-    """Draw CPU time and peak memory against the number of sessions, each with its line."""
-    for axis, field, text in zip(
-        figure.subplots(1, 2), ("cpu", "memory"), ("CPU time (s)", "peak memory (GB)"), strict=True
-    ):
-        for (name, measured), colour, marker in zip(series.items(), (BLUE, RED, DARK), "os^", strict=False):
+    """Draw wall time, CPU time and peak memory against the number of sessions, with a line through several studies."""
+    texts = {"wall": "wall time (s)", "cpu": "CPU time (s)", "memory": "peak memory (GB)"}
+    for axis, (field, text) in zip(figure.subplots(1, 3), texts.items(), strict=True):
+        for (name, measured), (colour, marker) in zip(series.items(), cycle(_STYLES), strict=False):
             at = np.array([m.sessions for m in measured])
-            slope, base = fit_line(measured, field)
             axis.plot(at, [getattr(m, field) for m in measured], marker, color=colour, markersize=7, label=name)
-            axis.plot([0, at.max()], [base, base + slope * at.max()], color=colour, linewidth=1)
+            if len(measured) > 1:
+                slope, base = fit_line(measured, field)
+                axis.plot([0, at.max()], [base, base + slope * at.max()], color=colour, linewidth=1)
         axis.set_ylim(0, 1.1 * max(getattr(m, field) for measured in series.values() for m in measured))
         axis.set_xlim(left=0)
         axis.set_xlabel("sessions", fontsize=13)
