@@ -41,6 +41,14 @@ def test_a_command_line_names_the_folder_in_each_way_that_hydra_reads(own):
             list_folders(line)
 
 
+def test_a_file_that_hydra_would_leave_for_ours_is_refused(own):
+    (own / "model/ridge.yaml").write_bytes((CONF / "model/ridge.yaml").read_bytes())
+    assert list_folders(["--config-dir", str(own)]) == [CONF, own]
+    (own / "model/ridge.yaml").write_text("name: ridge\nalpha: 3.5\n")
+    with pytest.raises(ConfigError, match=r"ridge.yaml would not be read, as model=ridge .* model/my_ridge.yaml"):
+        list_folders(["--config-dir", str(own)])
+
+
 def test_its_choices_stand_among_ours(own):
     both = [CONF, own]
     assert set(list_choices("model", both)) == {*list_choices("model"), "mine"}

@@ -21,12 +21,25 @@ def list_folders(arguments: Sequence[str] = ()) -> list[Path]:
 
 
 def check_folder(name: str) -> Path:
-    """Return the value of `--config-dir` as a path. Raises ConfigError if it is not a folder."""
-    if not name or not Path(name).is_dir():
+    """Return the value of `--config-dir` as a path.
+
+    Raises ConfigError if it is not a folder, and if one of its choices would change one of `CONF`: Hydra would read the
+    file there, and not the user's.
+    """
+    folder = Path(name)
+    if not name or not folder.is_dir():
         raise ConfigError(
             f"--config-dir {name}: no such folder. Give a folder with one subfolder per group and one YAML per choice."
         )
-    return Path(name)
+    for path in sorted(folder.glob("*/*.yaml")):
+        own = CONF / path.relative_to(folder)
+        if own.is_file() and own.read_bytes() != path.read_bytes():
+            group, choice = path.parent.name, path.stem
+            raise ConfigError(
+                f"{path} would not be read, as {group}={choice} is a choice already: rename it, such as "
+                f"{group}/my_{choice}.yaml."
+            )
+    return folder
 
 
 def is_group(name: str, conf_folders: Iterable[Path] = (CONF,)) -> bool:
