@@ -302,9 +302,7 @@ def command_line(folder: Path, *arguments: str, models: bool = False, uri: str |
 
     with pytest.MonkeyPatch.context() as patch, light(models=models):
         patch.chdir(folder)
-        patch.setenv("HYDRA_FULL_ERROR", "1")
         patch.setenv("MLFLOW_TRACKING_URI", uri or f"sqlite:///{folder / 'mlflow.db'}")
-        patch.setattr(command, "_codes", [])
         return in_process(command.main, *arguments)
 
 

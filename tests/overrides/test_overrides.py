@@ -9,12 +9,13 @@ from dataclasses import fields
 
 import pytest
 
-from ofiml.cli.run import choose_remedy
+from ofiml.cli.run import choose_remedy, main
 from ofiml.config import SCHEMAS, describe_unknown_key, load
 from ofiml.config.effect import explain_unused_keys
 from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import check_arguments, check_effect, check_tuned, compose_config, compose_dataset
 from ofiml.overrides.composition import compose
+from ofiml.overrides.flags import Line, read_line
 from ofiml.overrides.signs import MAPPINGS, check_removals
 from tests.conftest import slow_but_each
 
@@ -63,6 +64,10 @@ def test_signs_are_for_items_of_mappings(argument, sentence):
         (["--cfg", "nope"], "--cfg nope: write --cfg job"),
         (["--cfg"], "--cfg : write --cfg job"),
         (["--package", "nope", "--cfg", "job"], "--package nope: the config has no group nope"),
+        (["--package", "model"], "--package has no effect without --cfg job"),
+        (["model=ols", "--resolve"], "--resolve has no effect without --cfg job"),
+        (["-m", "--cfg", "job", "model=ols,ridge"], "leave -m out"),
+        (["hydra.mode=MULTIRUN", "seed=1,2"], "-m runs a sweep"),
         (["="], "'=' names no key"),
         ([""], "'' names no key"),
         (["+hydra.callbacks.x._target_=builtins.print"], "names code to run"),
@@ -78,6 +83,22 @@ def test_flags_that_a_user_needs_are_taken():
     check_arguments(["-m", "model=ols,ridge", "--config", "--odd.yaml"])
     check_arguments(["--cfg", "job", "--package", "model.space", "--resolve", "model=ridge"])
     check_arguments(["--cfg=job", "-p", "model"])
+
+
+def test_a_line_is_read_with_its_flags():
+    assert read_line(["model=ols"]) == Line(["model=ols"], "config", None, False, None, None, False)
+    line = read_line(["--multirun", "model=ols", "--config-dir", "mine", "seed=1,2", "--config-name=plain"])
+    assert line == Line(["model=ols", "seed=1,2"], "plain", "mine", True, None, None, False)
+    line = read_line(["-cd=mine", "--cfg", "job", "-p", "model", "--resolve", "seed=3"])
+    assert line == Line(["seed=3"], "config", "mine", False, "job", "model", True)
+
+
+def test_several_values_without_a_sweep_name_the_remedy(monkeypatch, capsys, workdir):
+    monkeypatch.setattr("sys.argv", ["ofiml run", "seed=1,2"])
+    assert main() == 2
+    assert capsys.readouterr().err == (
+        "ofiml: seed=1,2 has several values: add -m for one run of each, or write brackets around a list.\n"
+    )
 
 
 def test_a_pickle_is_never_loaded(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ofiml.cli.expansion import expand_overrides, sample_overrides
-from ofiml.cli.sweep_settings import SweepSettings, is_sweep, split_settings
+from ofiml.cli.sweep_settings import SweepSettings, split_settings
 from ofiml.errors import ConfigError
 
 
@@ -92,16 +92,3 @@ def test_settings_of_the_sweep_are_none_of_the_study():
 def test_a_wrong_setting_is_named(arguments, words):
     with pytest.raises(ConfigError, match=words):
         split_settings(arguments)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["-m", "model=ols"], True),
-        (["model=ols", "--multirun", "--config-dir", "mine"], True),
-        (["model=ols"], False),
-        (["-m", "--cfg", "job"], False),
-    ],
-)
-def test_a_flag_of_hydra_is_hydras(arguments, expected):
-    assert is_sweep(arguments) is expected

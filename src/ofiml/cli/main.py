@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     if name not in COMMANDS:
         sys.stderr.write(f"ofiml: {_describe_unknown(name)}\n")
         return 2
-    sys.argv = [f"ofiml {name}", *rest]  # Hydra reads it
+    sys.argv = [f"ofiml {name}", *rest]
     code: int = importlib.import_module(f"ofiml.cli.{name}").main()
     return code
 

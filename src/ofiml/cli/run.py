@@ -3,30 +3,22 @@
 `ofiml run --config FILE [key=value ...]` starts from the resolved config of an earlier study.
 """
 
-import os
 import sys
 from pathlib import Path
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from ofiml.cli import exits
 from ofiml.cli.config_file import list_overrides, translate_config_flag
-from ofiml.cli.exits import (
-    INTERRUPTED,
-    TERMINATED,
-    UNLOGGED,
-    handle_sigterm,
-    run_command,
-)
+from ofiml.cli.exits import UNLOGGED, handle_sigterm, run_command
 from ofiml.cli.garbage import load_without_collecting
 from ofiml.cli.run_help import format_help, is_help
-from ofiml.cli.sweep_settings import REMEDY, SweepSettings, is_sweep, split_settings
+from ofiml.cli.sweep_settings import REMEDY, SweepSettings, split_settings
 from ofiml.config import load
 from ofiml.overrides.arguments import check_arguments, check_inputs, check_tuned
-from ofiml.overrides.conf import CONF
-from ofiml.overrides.installed import register_installed
+from ofiml.overrides.composition import open_hydra
+from ofiml.overrides.flags import Line, read_line
 from ofiml.overrides.signs import check_removals
 from ofiml.overrides.text_values import quote_text_values
 
@@ -58,18 +50,24 @@ def run_study(composed: DictConfig) -> int:
     return UNLOGGED if record.unlogged else 0
 
 
-_codes: list[int] = []  # one exit code per job: a sweep goes on after a failed job, not after an interrupted one
+def run_once(line: Line) -> int:
+    """Run the study of a checked command line, or print what its `--cfg` asks for; return the exit code."""
+    with open_hydra(line.config_dir) as (hydra, search_path):
+        overrides = [*search_path, *line.overrides]
+        if line.shown is not None:
+            hydra.show_cfg(line.config_name, overrides, line.shown, line.package, line.resolve)
+            return 0
+        done = hydra.run(line.config_name, _run_job, overrides)
+    code: int = done.return_value
+    return code
 
 
-@hydra.main(version_base=None, config_path=str(CONF), config_name="config")
-def job(composed: DictConfig) -> None:
-    """Run one study of the command line, or of its sweep, and keep the exit code."""
-    _codes.append(run_command(lambda: run_study(composed), remedy=choose_remedy(composed)))
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if _codes[-1]:
-        _remove_empty(folder)
-    if _codes[-1] in (INTERRUPTED, TERMINATED):
-        sys.exit(_codes[-1])  # also ends a sweep
+def _run_job(composed: DictConfig) -> int:
+    """Run the study of a composed config in the folder that Hydra made, and return the exit code."""
+    code = run_command(lambda: run_study(composed), remedy=choose_remedy(composed))
+    if code:
+        _remove_empty(Path(HydraConfig.get().runtime.output_dir))
+    return code
 
 
 def _remove_empty(folder: Path) -> None:
@@ -94,30 +92,29 @@ def _print_help() -> None:
     sys.stdout.write(format_help(sys.argv[1:]))
 
 
-def _prepare_arguments() -> SweepSettings:
-    settings, sys.argv[1:] = split_settings(sys.argv[1:])
-    check_arguments(sys.argv[1:])
-    check_removals(sys.argv[1:])
-    register_installed()
-    sys.argv[1:] = translate_config_flag(quote_text_values(sys.argv[1:]))
-    return settings
+def _read_line() -> tuple[SweepSettings, Line]:
+    """Check the command line and read it. Raises ConfigError."""
+    settings, arguments = split_settings(sys.argv[1:])
+    check_arguments(arguments)
+    check_removals(arguments)
+    return settings, read_line(translate_config_flag(quote_text_values(arguments)))
+
+
+def _run_line() -> int:
+    settings, line = _read_line()
+    if not line.sweeps:
+        return run_once(line)
+    from ofiml.cli.sweep import run_sweep
+
+    return run_command(lambda: run_sweep(line, settings), remedy=REMEDY)
 
 
 def main() -> int:
     """Run the study of the command line, or a sweep of one per combination of choices, and return the exit code."""
     if is_help(sys.argv[1:]):
         return run_command(_print_help)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors instead of printing them
-    settings: list[SweepSettings] = []
-    code = run_command(lambda: settings.append(_prepare_arguments()))
     with handle_sigterm():
-        if code:
-            return code
-        if is_sweep(sys.argv[1:]):
-            from ofiml.cli.sweep import run_sweep
-
-            return run_command(lambda: run_sweep(sys.argv[1:], *settings), remedy=REMEDY)
-        return max([run_command(job), *_codes])
+        return run_command(_run_line)
 
 
 if __name__ == "__main__":

@@ -5,19 +5,16 @@ named, and the others go on. With `sweep.resume=true` the same command does what
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
@@ -30,9 +27,8 @@ from ofiml.cli.sweep_settings import SweepSettings
 from ofiml.config import Config, load
 from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import check_inputs
-from ofiml.overrides.composition import quote_folder
-from ofiml.overrides.conf import CONF, list_folders
-from ofiml.overrides.flags import split_flags
+from ofiml.overrides.composition import open_hydra
+from ofiml.overrides.flags import Line
 from ofiml.overrides.text_values import quote_text
 from ofiml.sweeps.manifest import Member, digest_config, name_folder
 from ofiml.sweeps.resume import clear_members, fail_running, list_running
@@ -64,16 +60,21 @@ class Plan:
         return str(self.master.hydra.runtime.choices["hydra/launcher"])
 
 
-def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
-    """Run the sweep of checked arguments and print its leaderboard; return the exit code (see `exits`).
+def run_sweep(line: Line, settings: SweepSettings) -> int:
+    """Run the sweep of a checked command line and print its leaderboard; return the exit code (see `exits`).
 
     Raises ConfigError before any member runs, if one of them cannot.
     """
     from ofiml.sweeps.run import open_sweep, print_result
 
     console = Console(stderr=True)
-    with _open_hydra(arguments) as (loader, master):
-        plan = _make_plan(loader, master, arguments, settings)
+    with open_hydra(line.config_dir) as (hydra, search_path):
+        own = [o for o in line.overrides if o.startswith("hydra")]
+        typed = [o for o in line.overrides if o not in own]  # members have them, one by one
+        master = hydra.compose_config(
+            line.config_name, [*search_path, *own], run_mode=RunMode.MULTIRUN, from_shell=False
+        )
+        plan = _make_plan(hydra.config_loader, master, typed, settings)
         _check_storages(plan)
         sweep_of = partial(open_sweep, plan.folder, plan.members, plan.configs, plan.typed)
         with sweep_of(resume=settings.resume, console=console) as sweep:
@@ -86,24 +87,8 @@ def run_sweep(arguments: Sequence[str], settings: SweepSettings) -> int:
 # --- composing -------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _open_hydra(arguments: Sequence[str]) -> Iterator[tuple[ConfigLoader, DictConfig]]:
-    """Open Hydra on conf/ and the user's folder; give its loader, and the config from which members are derived."""
-    name, overrides = split_flags(arguments)
-    folders = list_folders(arguments)[1:]
-    search_path = [f"hydra.searchpath=['{quote_folder(folder)}']" for folder in folders]
-    with initialize_config_dir(str(CONF), version_base=None, job_name="ofiml"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        setup_globals()  # the resolvers of Hydra's own settings
-        own = [o for o in overrides if o.startswith("hydra")]  # those of members are added one by one
-        master = hydra.compose_config(name, [*search_path, *own], run_mode=RunMode.MULTIRUN, from_shell=False)
-        yield hydra.config_loader, master
-
-
-def _make_plan(loader: ConfigLoader, master: DictConfig, arguments: Sequence[str], settings: SweepSettings) -> Plan:
+def _make_plan(loader: ConfigLoader, master: DictConfig, typed: list[str], settings: SweepSettings) -> Plan:
     """Compose and check every member. Raises ConfigError for the first that cannot run, with its overrides."""
-    typed = [o for o in split_flags(arguments)[1] if not o.startswith("hydra")]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(typed)
     lists = (
         expand_overrides(parsed)

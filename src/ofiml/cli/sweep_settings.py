@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ofiml.errors import ConfigError
-from ofiml.overrides.flags import SWEEP, WITH_VALUE
+from ofiml.overrides.flags import SWEEP
 
 REMEDY = "Run the same command with sweep.resume=true to continue."
 _PREFIX = "sweep."
@@ -17,12 +17,6 @@ class SweepSettings:
     resume: bool = False
     trials: int | None = None
     seed: int = 7
-
-
-def is_sweep(arguments: Sequence[str]) -> bool:
-    """Return whether a command line runs a sweep: -m without another flag of Hydra, such as --cfg."""
-    flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
-    return any(flag in SWEEP for flag in flags) and all(flag in (*SWEEP, *WITH_VALUE) for flag in flags)
 
 
 def split_settings(arguments: Sequence[str]) -> tuple[SweepSettings, list[str]]:

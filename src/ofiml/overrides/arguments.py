@@ -36,6 +36,8 @@ def check_arguments(arguments: list[str]) -> None:
         key, equals, value = argument[len(sign) :].partition("=")
         if not key:
             raise ConfigError(f"{argument!r} names no key: write group=choice or key=value.")
+        if key == "hydra.mode":
+            raise ConfigError(f"{argument}: -m runs a sweep, and without it a run is one; leave it out.")
         if "_target_" in argument:
             raise ConfigError(f"{argument} names code to run; a config has values alone.")
         require_no_credential(key, value)

@@ -1,7 +1,10 @@
 """Compose the config of overrides, as Hydra does."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
@@ -13,6 +16,23 @@ from ofiml.overrides.conf import CONF
 from ofiml.overrides.installed import register_installed
 from ofiml.overrides.text_values import quote_text_values
 
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+
+
+@contextmanager
+def open_hydra(config_dir: str | Path | None = None) -> Iterator[tuple["Hydra", list[str]]]:
+    """Open Hydra on conf/ and installed choices; give it, and the overrides that add the folder `config_dir`."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register_installed()
+    search_path = [] if config_dir is None else [f"hydra.searchpath=['{_quote_folder(Path(config_dir))}']"]
+    with initialize_config_dir(str(CONF), version_base=None, job_name="ofiml"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        yield hydra, search_path
+
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
     """Compose conf/, the folder `config_dir` and the overrides into a mapping, as Hydra does.
@@ -20,12 +40,9 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> DictConfig:
     Raises ConfigError where Hydra raises an error.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
 
-    register_installed()
-    search_path = [] if config_dir is None else [f"hydra.searchpath=['{quote_folder(config_dir)}']"]
     try:
-        with initialize_config_dir(str(CONF), version_base=None):
+        with open_hydra(config_dir) as (_, search_path):
             return hydra_compose("config", overrides=[*search_path, *quote_text_values(overrides)])
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(describe_composition(error)) from error
@@ -38,6 +55,8 @@ def describe_composition(error: Exception) -> str:
             f"Cannot read {error.override!r}: write group=choice or key=value, with quotes around special characters."
         )
     text = str(error).partition("Config search path")[0]
+    if values := re.match(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
+        return f"{values[1]} has several values: add -m for one run of each, or write brackets around a list."
     if item := re.search(r"Could not delete from config\. '?(.*?)'? does not exist", text):
         return f"~{item[1]}: the config has no {item[1]}; leave ~{item[1]} out."
     if choice := re.search(r"Could not find '(hydra/\w+)/(.*?)'\s+Available options in '.*?':\s+(.*)", text, re.DOTALL):
@@ -52,6 +71,6 @@ def describe_composition(error: Exception) -> str:
     return " ".join(lines).removeprefix("In 'config': ") or type(error).__name__
 
 
-def quote_folder(folder: Path) -> str:
+def _quote_folder(folder: Path) -> str:
     """Quote a folder as a URL for Hydra's grammar."""
     return f"file://{folder.absolute()}".replace("'", r"\'")

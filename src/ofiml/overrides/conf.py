@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ofiml.config import defaults
 from ofiml.errors import ConfigError
-from ofiml.overrides.flags import CONFIG_DIR
+from ofiml.overrides.flags import read_line
 from ofiml.overrides.installed import list_installed_choices
 
 CONF = defaults.CONF
@@ -17,7 +17,8 @@ def list_folders(arguments: Sequence[str] = ()) -> list[Path]:
 
     Raises ConfigError if the latter is not a folder.
     """
-    return [CONF, *(check_folder(name) for name in _read_flag(arguments))]
+    own = read_line(arguments).config_dir
+    return [CONF] if own is None else [CONF, check_folder(own)]
 
 
 def check_folder(name: str) -> Path:
@@ -55,13 +56,3 @@ def list_choices(group: str, conf_folders: Iterable[Path] = (CONF,)) -> list[str
     files = {path.stem for folder in conf_folders for path in (folder / group).glob("*.yaml")}
     names = {name for name in files if not name.startswith("_")} | set(list_installed_choices(group))
     return sorted(names, key=lambda name: (int("".join(re.findall(r"^\d+", name)) or 0), name))
-
-
-def _read_flag(arguments: Sequence[str]) -> list[str]:
-    """Return the last value of `--config-dir` as a list, which is empty without one; it follows = or a space."""
-    values = []
-    for i, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag in CONFIG_DIR:
-            values.append(value if equals else "".join(arguments[i + 1 : i + 2]))
-    return values[-1:]

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from ofiml.errors import ConfigError
 from ofiml.overrides.composition import compose
 from ofiml.overrides.conf import CONF, list_folders
-from ofiml.overrides.flags import split_flags
+from ofiml.overrides.flags import read_line
 from ofiml.overrides.text_values import quote_text_values
 
 #: Keys with mappings: `+KEY.NAME=…` adds an item and `~KEY.NAME` removes one.
@@ -37,11 +37,11 @@ def check_removals(arguments: Sequence[str]) -> None:
     Of a sweep it is the config of the first member. A config from a file is not looked at. Raises ConfigError for an
     item that is not there.
     """
-    name, overrides = split_flags(arguments)
+    overrides = read_line(arguments).overrides
     removals = [one for one in overrides if one.startswith(tuple(f"~{mapping}" for mapping in MAPPINGS))]
-    if not removals or name != "config" or any(a.partition("=")[0] == "--config" for a in arguments):
+    if not removals or any(a.partition("=")[0] == "--config" for a in arguments):
         return
-    rest = [one for one in overrides if one not in removals and not one.startswith(("-", "hydra", "+hydra", "~hydra"))]
+    rest = [one for one in overrides if one not in removals and not one.startswith(("hydra", "+hydra", "~hydra"))]
     config_dir = next(iter(list_folders(arguments)[1:]), None)
     composed = OmegaConf.to_container(compose(_take_first_member(rest), config_dir))
     for removal in removals:
