@@ -56,11 +56,10 @@ def compare(options: argparse.Namespace) -> None:
 
     Raises ConfigError if there is nothing to compare.
     """
-    from rich.console import Console
-
     from ofiml.comparison import page
     from ofiml.comparison.leaderboard import Method, make_leaderboard, write_leaderboard
     from ofiml.tracking.run_words import find_runs
+    from ofiml.ui.lines import open_console
 
     if not 100 <= options.samples <= 100_000 or options.seed < 0:
         raise ConfigError("--samples must lie between 100 and 100000, and --seed must not be negative.")
@@ -72,7 +71,7 @@ def compare(options: argparse.Namespace) -> None:
         method=Method(options.measure, options.samples, options.seed),
         benchmark=options.benchmark,
     )
-    page.show_page(board.groups, board.trials, Console())
+    page.show_page(board.groups, board.trials, open_console())
     if options.out is not None:
         write_leaderboard(board, options.out)
 

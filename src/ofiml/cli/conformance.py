@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from ofiml.atomic import write_text_atomically
@@ -15,6 +14,7 @@ from ofiml.cli.exits import run_command
 from ofiml.conformance.books import read_cases
 from ofiml.conformance.checking import CaseResult, Implementation, check_case
 from ofiml.errors import ConfigError
+from ofiml.ui.lines import open_console
 
 OWN_FUNCTION = "ofiml.conformance.ours:answers"
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = open_console()
     if options.list:
         console.print(_list_cases())
         return 0

@@ -65,9 +65,8 @@ def _survey(command: str, options: argparse.Namespace) -> int:
     other_keys = ("threads", "bars.per") if command == "describe" else ("threads",)
     config = compose_dataset(options.overrides, f"ofiml data {command}", options.config_dir, other_keys=other_keys)
 
-    from rich.console import Console
-
     from ofiml.microstructure.survey import print_survey, survey_dataset, survey_to_json
+    from ofiml.ui.lines import open_console
     from ofiml.ui.progress import Stages
 
     def write(session: "Session") -> list[Path]:
@@ -86,7 +85,7 @@ def _survey(command: str, options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(survey_to_json(survey), indent=1) + "\n")
     else:
-        print_survey(survey, Console())
+        print_survey(survey, open_console())
     return 1 if survey.refused else 0
 
 

@@ -32,15 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _prune(options: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from ofiml.tracking.prune import delete_files, find_candidates
+    from ofiml.ui.lines import open_console
 
     if not 0 <= options.days <= 100_000:
         raise ConfigError("--days must lie between 0 and 100000.")
     if options.outputs is not None and not options.outputs.is_dir():
         raise ConfigError(f"There is no folder {options.outputs}: name the folder of the outputs with --outputs.")
-    console = Console()
+    console = open_console()
     found, kept = find_candidates(options.outputs or Path("outputs"), options.uri, options.days)
     lines = [f"kept {one.folder}: {one.reason}" for one in kept]
     for one in found:
@@ -53,7 +52,7 @@ def _prune(options: argparse.Namespace) -> None:
     words = "deleted" if options.yes else "can be deleted: --yes does it"
     lines.append(f"{total:.1f} MB of {len(found)} runs {words}." if found else "Nothing to delete.")
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import check_arguments
 from ofiml.overrides.composition import compose
 from ofiml.overrides.text_values import parse_override, quote_text_values
-from ofiml.ui.lines import print_line
+from ofiml.ui.lines import open_console, print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,6 @@ def _replay(options: argparse.Namespace) -> int:
             )
 
     import polars as pl
-    from rich.console import Console
 
     from ofiml.atomic import write_atomically
     from ofiml.data.schema import TIME
@@ -71,7 +70,7 @@ def _replay(options: argparse.Namespace) -> int:
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.out, result.after.with_columns(pl.col("bar_close").cast(TIME)).write_parquet)
-    console = Console()
+    console = open_console()
     _print_timings(console, result.timings)
     return _print_verdict(console, result)
 

@@ -34,17 +34,16 @@ def run_study(composed: DictConfig) -> int:
     check_tuned(typed, config)
 
     with load_without_collecting():
-        from rich.console import Console
-
         from ofiml.reporting import verdict
         from ofiml.tracking.record import load_libraries, record_study
+        from ofiml.ui.lines import open_console
 
         load_libraries(config.tracking, tunes=config.tuning.enabled)
     folder = Path(hydra_config.runtime.output_dir)
     overrides = list_overrides(typed, hydra_config.job.config_name, config)
     record = record_study(config, folder, overrides=overrides)
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    verdict.print_verdict(record.study, shown, record.run_id, Console())
+    verdict.print_verdict(record.study, shown, record.run_id, open_console())
     if record.unlogged:
         sys.stderr.write(f"ofiml: {record.unlogged}\n")
     return UNLOGGED if record.unlogged else 0

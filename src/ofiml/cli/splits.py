@@ -7,7 +7,7 @@ from pathlib import Path
 from ofiml.cli.exits import run_command
 from ofiml.errors import ConfigError
 from ofiml.overrides.arguments import compose_config
-from ofiml.ui.lines import print_line
+from ofiml.ui.lines import open_console, print_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +38,6 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
     config = compose_config(overrides, "split=cpcv or split.n_folds=3", config_dir)
 
     import polars as pl
-    from rich.console import Console
 
     from ofiml.parallel import Workers
     from ofiml.reporting.folds import draw_folds, show_folds
@@ -55,7 +54,7 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
         sessions = prepare_sessions(SampleSettings.of(config), Workers(config.threads), stages)
     rows, _ = pool_samples(sessions)
     divided = divide_rows(rows.filter(pl.col("y").is_not_null()), sessions, config.split)
-    console = Console()
+    console = open_console()
     print_line(console, f"{build_splitter(config.split)}; embargo {config.split.embargo}", style="bold")
     show_folds(divided, console)
     if out is not None:

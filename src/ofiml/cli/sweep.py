@@ -34,6 +34,7 @@ from ofiml.sweeps.manifest import Member, digest_config, name_folder
 from ofiml.sweeps.resume import clear_members, fail_running, list_running
 from ofiml.sweeps.status import read_status
 from ofiml.sweeps.watch import watch_members
+from ofiml.ui.lines import open_console
 
 _ATTEMPTS = 2  # for a member whose process died: another one may have taken its memory
 _CODES = {"finished": 0, "failed": 1, "unlogged": UNLOGGED}
@@ -67,7 +68,7 @@ def run_sweep(line: Line, settings: SweepSettings) -> int:
     """
     from ofiml.sweeps.run import open_sweep, print_result
 
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with open_hydra(line.config_dir) as (hydra, search_path):
         own = [o for o in line.overrides if o.startswith("hydra")]
         typed = [o for o in line.overrides if o not in own]  # members have them, one by one

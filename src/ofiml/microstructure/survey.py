@@ -213,7 +213,7 @@ def _average_by_symbol(survey: Survey) -> Iterator[tuple[str, Facts]]:
 
 def _print_facts(symbol: str, facts: Facts, console: Console) -> None:
     spread, mix = facts["spread_ticks"], facts["messages"]
-    console.print(f"{symbol}, averages over its sessions", style="bold", highlight=False)
+    console.print(f"{symbol}, averages over its sessions", style="bold")
     print_line(
         console,
         f"spread {format_number(spread['mean'], ',.2f')} ticks on average, "

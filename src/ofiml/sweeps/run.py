@@ -25,6 +25,7 @@ from ofiml.sweeps.manifest import (
 from ofiml.sweeps.resume import clear_members, fail_running, list_unfinished, list_working
 from ofiml.sweeps.status import Status, read_status
 from ofiml.ui.format import format_markdown_table
+from ofiml.ui.lines import open_console
 
 if TYPE_CHECKING:
     from ofiml.comparison.leaderboard import Leaderboard
@@ -68,7 +69,7 @@ def open_sweep(
     digest = digest_members(members, tracking.experiment_name if tracking.enabled else None)
     earlier = find_earlier(folder, digest) if resume else None
     if resume and earlier is None:
-        console.print("No earlier sweep has these members and this code: all of them run.", highlight=False)
+        console.print("No earlier sweep has these members and this code: all of them run.")
     if earlier is None and (folder / "sweep.json").exists():
         hint = (
             "choose another hydra.sweep.dir" if resume else "add sweep.resume=true, or choose another hydra.sweep.dir"
@@ -125,7 +126,7 @@ def _start(folder: Path, digest: str, members: list[Member], configs: Sequence[C
 def _print_start(sweep: Sweep, console: Console) -> None:
     finished = len(sweep.members) - len(sweep.left)
     before = f", {finished} finished earlier" if finished else ""
-    console.print(f"sweep of {len(sweep.members)}{before}: {sweep.folder}", highlight=False, soft_wrap=True)
+    console.print(f"sweep of {len(sweep.members)}{before}: {sweep.folder}", soft_wrap=True)
 
 
 def _wait_for_orphans(folder: Path, members: Sequence[Member]) -> None:
@@ -179,7 +180,7 @@ def print_result(sweep: Sweep) -> SweepEnd:
     """
     from ofiml.sweeps.document import write_sweep_document
 
-    console = Console()
+    console = open_console()
     failed = list_failed(sweep)
     board, paths = _rank_members(sweep, console)
     document = write_sweep_document(sweep.folder, sweep.members, board)
@@ -199,7 +200,7 @@ def print_result(sweep: Sweep) -> SweepEnd:
     if unlogged or sweep.faults:
         lines.append("When the store works again, the same command with sweep.resume=true logs what is missing.")
     for line in [*lines, f"Report of the sweep: {document}"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     return "failed" if failed else "unlogged" if unlogged or sweep.faults else "finished"
 
 

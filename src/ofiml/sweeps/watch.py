@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from ofiml.sweeps.manifest import Member, name_folder
@@ -48,7 +47,7 @@ class Watch:
     ) -> None:
         self.stopped = threading.Event()
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -107,14 +106,14 @@ class Watch:
         self._print("; ".join([f"{done}, about {format_seconds(left)} left" if left else done, *parts]), now)
 
     def _print(self, line: str, now: float) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
         self._printed_at = now
 
     def _show(self, member: Member, status: Status) -> None:
         self._running.append((member, status))
         if member.number not in self._tasks:
             self._tasks[member.number] = self.bars.add_task("", left="")
-        text = f"  {escape(self._name(member))}: {escape(status.stage)}"
+        text = f"  {self._name(member)}: {status.stage}"
         self.bars.update(
             self._tasks[member.number], description=text, total=max(status.total, 1), completed=status.done
         )

@@ -144,6 +144,6 @@ def _migrate(uri: str, path: Path, copy: Path) -> None:
 
 
 def _print_sentence(sentence: str) -> None:
-    from rich.console import Console
+    from ofiml.ui.lines import open_console
 
-    Console(stderr=True).print(f"ofiml: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    open_console(stderr=True).print(f"ofiml: {sentence}", soft_wrap=True)

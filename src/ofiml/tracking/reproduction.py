@@ -18,6 +18,7 @@ from ofiml.parallel import count_cores
 from ofiml.provenance import describe_provenance, hash_files
 from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes
 from ofiml.tracking.logged_report import LoggedReport, read_logged_report
+from ofiml.ui.lines import open_console
 
 SUFFIX = "-reproductions"  # of the experiment: a reproduction is no trial
 
@@ -39,7 +40,7 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
     from ofiml.tracking.read import open_run_files
     from ofiml.tracking.record import record_study
 
-    console = Console()
+    console = open_console()
     with open_run_files(run, uri, "predictions") as files:
         run_id = files.run_id
         raw, before = read_logged(run_id, files.config, files.report)
@@ -62,7 +63,7 @@ def reproduce(run: str | Path, uri: str, path: str | None = None) -> int:
         after = read_logged_report(repetition.study.report.to_json())
         predictions = compare_predictions(files.predictions, out / "predictions.parquet", run_id)
     if repetition.unlogged:
-        Console(stderr=True).print(f"ofiml: {repetition.unlogged}", highlight=False, markup=False, soft_wrap=True)
+        open_console(stderr=True).print(f"ofiml: {repetition.unlogged}", soft_wrap=True)
     return _print_comparison(run_id, repetition.run_id or "(not logged)", before, after, predictions, console)
 
 
@@ -73,7 +74,7 @@ def _print_changes(before: LoggedReport, config: Config, console: Console) -> No
         *list_changes(before.place, describe_provenance(config.threads)),
     ]
     for line in changes or ["No differences: same data, code, versions, processor and threads."]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def list_data_changes(dataset: SyntheticDataset | FileDataset, report: LoggedReport) -> list[str]:
@@ -99,7 +100,7 @@ def _print_comparison(
 ) -> int:
     """Print the differences of the results and a verdict. Return 0 if there are none, else 1."""
     if before.earlier_backtest:
-        console.print(_EARLIER_BACKTEST, highlight=False, soft_wrap=True)
+        console.print(_EARLIER_BACKTEST, soft_wrap=True)
         before, after = before.without_backtest(), after.without_backtest()
     differences = compare_reports(before, after)
     shown = differences[:_MAX_LINES]
@@ -114,7 +115,7 @@ def _print_comparison(
         f"predictions sha256 {(after.predictions_sha256 or '')[:16]}…, {len(before.numbers):,} numbers compared.{words}"
     )
     for line in shown:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     return 0 if verdict == "identical" else 1
 
 

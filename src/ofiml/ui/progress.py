@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from ofiml.ui.format import format_seconds
+from ofiml.ui.lines import open_console
 
 OnStage = Callable[[str, int, int], None]
 
@@ -75,7 +76,7 @@ class Stages:
     """
 
     def __init__(self, console: Console | None = None, on_stage: OnStage | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or open_console(stderr=True)
         self._on_stage = on_stage
         self._display: _Display | None = None
 
@@ -157,7 +158,7 @@ class _Bars:
         self._bars.stop_task(self._tasks.pop(id(bar)))
 
     def announce(self, sentence: str) -> None:
-        self._console.print(sentence, highlight=False)
+        self._console.print(sentence)
 
     def close(self) -> None:
         self._bars.stop()
@@ -224,6 +225,6 @@ class _Lines:
 
     def _print(self, now: float) -> None:
         if self._waiting:
-            self._console.print("; ".join(self._waiting), highlight=False, markup=False, soft_wrap=True)
+            self._console.print("; ".join(self._waiting), soft_wrap=True)
             self._waiting.clear()
             self._printed_at = now
