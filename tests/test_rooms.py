@@ -31,7 +31,7 @@ OF_THE_WHOLE_CONFIG = {
 #: A module may name one of another room, to be imported at run time, in these places only.
 NAMED_AT_RUN_TIME = {
     "ofiml": {"ofiml.api"},  # the face, which is loaded with the first use of a name
-    **{f"ofiml.{room}.__main__": {f"ofiml.cli.{room}"} for room in ("conformance", "data", "splits", "ui")},  # doors
+    **{f"ofiml.{room}.__main__": {"ofiml.cli.main"} for room in ("conformance", "data", "splits", "ui")},  # doors
     "ofiml.cli.conformance": {"ofiml.conformance.ours"},  # the function that is checked by default
     "ofiml.config.folders": {"ofiml.models", "ofiml.data.readers", "ofiml.strategy.rules"},  # the table of folders
     "ofiml.study.run": {"ofiml.features.kernel"},  # asks whether it is compiled, and imports nothing

@@ -1,8 +1,6 @@
 """`python -m ofiml COMMAND …` is the same as `ofiml COMMAND …`."""
 
-import sys
-
-from ofiml.cli.main import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter()

@@ -1,8 +1,6 @@
 """`python -m ofiml.compare …` is the same as `ofiml compare …`: compare runs of an MLflow experiment."""
 
-import sys
-
-from ofiml.cli.compare import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter("compare")

@@ -1,8 +1,6 @@
 """`python -m ofiml.experiment …` is the same as `ofiml experiment …`: repeat an experiment of the literature."""
 
-import sys
-
-from ofiml.cli.experiment import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter("experiment")

@@ -1,8 +1,6 @@
 """`python -m ofiml.prune …` is the same as `ofiml prune …`: delete local files that are also in the store."""
 
-import sys
-
-from ofiml.cli.prune import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter("prune")

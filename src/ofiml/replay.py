@@ -1,8 +1,6 @@
 """`python -m ofiml.replay …` is the same as `ofiml replay …`: stream market data through the model of a logged run."""
 
-import sys
-
-from ofiml.cli.replay import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter("replay")

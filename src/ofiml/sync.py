@@ -1,8 +1,6 @@
 """`python -m ofiml.sync …` is the same as `ofiml sync …`: log a finished study whose store failed."""
 
-import sys
-
-from ofiml.cli.sync import main
+from ofiml.cli.main import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter("sync")

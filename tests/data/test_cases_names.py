@@ -140,7 +140,7 @@ def test_each_path_is_its_file(monkeypatch, path):
 def test_the_command_line_takes_them():
     (path,) = PATHS.glob("[[]*/*.gz")
     done = subprocess.run(
-        [sys.executable, "-m", "ofiml.cli.data", "check", *BTC, f"dataset.path={path}", "--json"],
+        [sys.executable, "-m", "ofiml.data", "check", *BTC, f"dataset.path={path}", "--json"],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,8 @@ import time
 import mlflow
 import pytest
 
-from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.cli.exits import run_command
+from ofiml.cli.interrupts import raise_interrupts
 from ofiml.tracking.parent import SWEEP
 
 LONG = ["debug=tiny", "model=ridge", "tuning.trials=100000", "split=cpcv", "split.n_groups=4", "split.n_test_groups=2"]
@@ -84,7 +85,7 @@ def test_a_second_sigterm_does_not_cut_the_end_short():
             closed.append(True)
 
     before = signal.getsignal(signal.SIGTERM)
-    with handle_sigterm():
+    with raise_interrupts():
         assert run_command(work) == 143
     assert closed
     assert signal.getsignal(signal.SIGTERM) is before
@@ -94,7 +95,7 @@ def test_other_threads_may_run_studies_too():
     codes = []
 
     def work():
-        with handle_sigterm():
+        with raise_interrupts():
             codes.append(run_command(lambda: 0))
 
     thread = threading.Thread(target=work)

@@ -5,7 +5,6 @@ use; a run that fails the check is named and left out.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
@@ -74,7 +73,3 @@ def compare(options: argparse.Namespace) -> None:
     page.show_page(board.groups, board.trials, open_console())
     if options.out is not None:
         write_leaderboard(board, options.out)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

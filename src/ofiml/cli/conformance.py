@@ -110,7 +110,3 @@ def _to_json(name: str, results: list[CaseResult]) -> dict[str, object]:
             for one in results
         ],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

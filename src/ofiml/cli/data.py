@@ -87,7 +87,3 @@ def _survey(command: str, options: argparse.Namespace) -> int:
     else:
         print_survey(survey, open_console())
     return 1 if survey.refused else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

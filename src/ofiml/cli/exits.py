@@ -5,19 +5,16 @@ An error prints one sentence on stderr.
 
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ofiml.atomic import FULL
 from ofiml.cli.garbage import collect_rarely
-from ofiml.errors import ConfigError, DataError, Terminated
+from ofiml.cli.interrupts import REMEDY, raise_interrupts, report_interrupt
+from ofiml.errors import ConfigError, DataError
 from ofiml.overrides.composition import describe_composition
 
 # MLflow reads these variables when it is first imported, which is later.
@@ -36,51 +33,35 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 UNLOGGED = 3  # the study succeeded and its folder is complete, but the store failed: `ofiml sync` logs it
-INTERRUPTED, TERMINATED = 130, 143  # exit codes, as in shells
-
-
-@contextmanager
-def handle_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, so that open files and runs are closed. A second SIGTERM is ignored.
-
-    Only the main thread can handle signals; elsewhere nothing changes.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-REMEDY = "Run the same command again."
 
 
 def run_command(work: Callable[[], int | None], *, remedy: str = REMEDY) -> int:
     """Run `work` and return the exit code: its own (0 for None), or that of an error, whose sentence goes to stderr.
 
-    `remedy` is what to do after an interrupt.
+    Ctrl-C and SIGTERM end the work as `raise_interrupts` says; `remedy` is what to do after them.
     """
+    received: list[KeyboardInterrupt] = []
     try:
-        with collect_rarely():
+        with raise_interrupts() as received, collect_rarely():
             return work() or 0
-    except KeyboardInterrupt as error:
-        cause, code = (
-            ("ended by SIGTERM", TERMINATED) if isinstance(error, Terminated) else ("interrupted", INTERRUPTED)
-        )
-        return _fail(f"{cause}. {remedy}", code)
+    except KeyboardInterrupt as interrupt:
+        return report_interrupt(interrupt, remedy)
     except Exception as error:
-        sentence = describe_error(error)
-        if sentence is None:
+        if received:
+            return report_interrupt(received[0], remedy)
+        code = report_error(error)
+        if code is None:
             raise
-        return _fail(sentence, 2 if isinstance(error, ConfigError | HydraException | OmegaConfBaseException) else 1)
+        return code
+
+
+def report_error(error: Exception) -> int | None:
+    """Print the sentence of an error to stderr and return its exit code; None for a mistake of the program."""
+    sentence = describe_error(error)
+    if sentence is None:
+        return None
+    sys.stderr.write(f"ofiml: {sentence}\n")
+    return 2 if isinstance(error, ConfigError | HydraException | OmegaConfBaseException) else 1
 
 
 def describe_error(error: Exception) -> str | None:
@@ -95,8 +76,3 @@ def describe_error(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     return None
-
-
-def _fail(sentence: str, code: int) -> int:
-    sys.stderr.write(f"ofiml: {sentence}\n")
-    return code

@@ -77,7 +77,3 @@ def _quote_market(text: str) -> str:
         for key, _, value in [one.partition("=")]
     ]
     return f'{shlex.quote(name)}="{" ".join(shown)}"'
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,13 @@
 """`ofiml COMMAND …`: run one of the commands. Only the chosen command is imported, which keeps the help fast."""
 
-import difflib
+import atexit
 import importlib
+import os
+import signal
 import sys
-from importlib import metadata
+from typing import NoReturn
+
+from ofiml.cli.interrupts import INTERRUPTED, TERMINATED, end_at_interrupts
 
 COMMANDS = {
     "run": "run a study and log its verdict",
@@ -34,6 +38,23 @@ options:
 """
 
 
+def enter(*command: str) -> NoReturn:
+    """Run `command`, completed by the command line, and end the process with its exit code.
+
+    After an interrupt the interpreter does not close itself down: threads may still work in compiled code, and those
+    that came back meanwhile would abort the process. Exit functions, which delete temporary files, run nevertheless.
+    """
+    with end_at_interrupts():
+        code = main([*command, *sys.argv[1:]])
+        if code in (INTERRUPTED, TERMINATED):
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            os._exit(code)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the work is done
+    sys.exit(code)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command named first in `arguments` (default: the command line), and return its exit code.
 
@@ -48,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(_format_help())
         return 0
     if name == "--version":
+        from importlib import metadata
+
         sys.stdout.write(f"ofiml {metadata.version('ofiml')}\n")
         return 0
     if name not in COMMANDS:
@@ -64,6 +87,8 @@ def _format_help() -> str:
 
 def _describe_unknown(name: str) -> str:
     """Describe an unknown command, with the likely correction."""
+    import difflib
+
     close = difflib.get_close_matches(name, COMMANDS, n=1)
     if "=" in name:
         return f"{name!r} is an override, not a command: write ofiml run {name}."

@@ -12,8 +12,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ofiml.cli.config_file import list_overrides
-from ofiml.cli.exits import describe_error, handle_sigterm
+from ofiml.cli.exits import describe_error
 from ofiml.cli.garbage import collect_rarely, load_without_collecting
+from ofiml.cli.interrupts import raise_interrupts
 from ofiml.config import Config, load
 from ofiml.errors import DataError
 from ofiml.overrides.installed import register_installed
@@ -65,7 +66,7 @@ def _record(config: Config, folder: Path, status: Status) -> None:
     typed = next(m.overrides for m in manifest.members if str(m.number) == folder.name)
     overrides = list_overrides(typed, HydraConfig.get().job.config_name, config)
     progress = _Progress(folder, status)
-    with handle_sigterm():
+    with raise_interrupts():
         record = record_study(config, folder, tags, overrides, progress.show)
     report = record.study.report
     failure = explain_failure(report)

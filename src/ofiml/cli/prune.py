@@ -1,7 +1,6 @@
 """`ofiml prune`: delete local files of old runs that are also in the store, and what failed runs left."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
@@ -53,7 +52,3 @@ def _prune(options: argparse.Namespace) -> None:
     lines.append(f"{total:.1f} MB of {len(found)} runs {words}." if found else "Nothing to delete.")
     for line in lines:
         console.print(line, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

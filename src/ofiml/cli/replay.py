@@ -6,7 +6,6 @@ is 1. A table shows the time per row. The logged dataset.path is used only if th
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +136,3 @@ def _print_verdict(console: "Console", result: "Replay") -> int:
         f"{'all' if n_differ == 0 else f'{before.height - n_differ:,}'} are bit-identical.",
     )
     return 1 if n_differ else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

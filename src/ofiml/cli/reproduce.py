@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.cli.exits import run_command
 from ofiml.cli.run_argument import add_run_argument, add_store_argument, find_named_run
 from ofiml.errors import ConfigError, DataError
 
@@ -24,8 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--export", type=Path, metavar="FILE", help="run nothing, and pack the run into a zip file that --from reads"
     )
     options = parser.parse_args(arguments)
-    with handle_sigterm():
-        return run_command(lambda: _reproduce(options))
+    return run_command(lambda: _reproduce(options))
 
 
 def _reproduce(options: argparse.Namespace) -> int:
@@ -55,7 +54,3 @@ def _export(run: str | Path, options: argparse.Namespace) -> int:
         f"ofiml reproduce --from {options.export} repeats it, without the store.\n"
     )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

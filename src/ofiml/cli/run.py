@@ -9,10 +9,10 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from ofiml.cli import exits
+from ofiml.cli import interrupts
 from ofiml.cli.config_file import list_overrides, translate_config_flag
-from ofiml.cli.exits import UNLOGGED, handle_sigterm, run_command
-from ofiml.cli.garbage import load_without_collecting
+from ofiml.cli.exits import UNLOGGED, report_error, run_command
+from ofiml.cli.garbage import collect_rarely, load_without_collecting
 from ofiml.cli.run_help import format_help, is_help
 from ofiml.cli.sweep_settings import REMEDY, SweepSettings, split_settings
 from ofiml.config import load
@@ -84,7 +84,7 @@ def _remove_empty(folder: Path) -> None:
 
 def choose_remedy(composed: DictConfig) -> str:
     """Choose what to do after an interrupt of a study: with tuning, the same command continues it."""
-    return _TUNED_REMEDY if OmegaConf.select(composed, "tuning.enabled") is True else exits.REMEDY
+    return _TUNED_REMEDY if OmegaConf.select(composed, "tuning.enabled") is True else interrupts.REMEDY
 
 
 def _print_help() -> None:
@@ -99,22 +99,20 @@ def _read_line() -> tuple[SweepSettings, Line]:
     return settings, read_line(translate_config_flag(quote_text_values(arguments)))
 
 
-def _run_line() -> int:
-    settings, line = _read_line()
-    if not line.sweeps:
-        return run_once(line)
-    from ofiml.cli.sweep import run_sweep
-
-    return run_command(lambda: run_sweep(line, settings), remedy=REMEDY)
-
-
 def main() -> int:
     """Run the study of the command line, or a sweep of one per combination of choices, and return the exit code."""
     if is_help(sys.argv[1:]):
         return run_command(_print_help)
-    with handle_sigterm():
-        return run_command(_run_line)
+    try:  # not `run_command`: until the study begins there is nothing to close, and an interrupt ends the process
+        with collect_rarely():
+            settings, line = _read_line()
+            if not line.sweeps:
+                return run_once(line)
+    except Exception as error:
+        code = report_error(error)
+        if code is None:
+            raise
+        return code
+    from ofiml.cli.sweep import run_sweep
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return run_command(lambda: run_sweep(line, settings), remedy=REMEDY)

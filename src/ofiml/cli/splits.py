@@ -1,7 +1,6 @@
 """Print and draw the folds of a study without running it."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ofiml.cli.exits import run_command
@@ -62,7 +61,3 @@ def print_splits(overrides: list[str], out: Path | None = None, config_dir: str 
         style_figure(lambda figure: draw_folds(figure, divided), legend_columns=4).savefig(out)
         print_line(console, f"wrote {out}")
     return 1 if any(count_leaks(divided.rows, fold) for fold in divided.folds) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

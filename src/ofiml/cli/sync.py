@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.cli.exits import run_command
 from ofiml.overrides.environment import read_default_uri
 
 _REMEDY = "Run the same command to continue: what the store has is not logged twice."
@@ -23,8 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--uri", help="tracking store (default: that of the run, if it is a file or MLFLOW_TRACKING_URI)"
     )
     options = parser.parse_args(arguments)
-    with handle_sigterm():
-        return run_command(lambda: _sync(options), remedy=_REMEDY)
+    return run_command(lambda: _sync(options), remedy=_REMEDY)
 
 
 def _sync(options: argparse.Namespace) -> None:
@@ -33,7 +32,3 @@ def _sync(options: argparse.Namespace) -> None:
     for synced in sync_folder(options.folder, options.uri, read_default_uri()):
         words = "is now logged" if synced.now else "was already logged"
         sys.stdout.write(f"{synced.folder} {words} as run {synced.run_id}.\n")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from ofiml.cli.exits import handle_sigterm, run_command
+from ofiml.cli.exits import run_command
 from ofiml.cli.run_argument import add_store_argument
 from ofiml.errors import ConfigError
 
@@ -20,8 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_store_argument(parser)
     parser.add_argument("--port", type=int, default=5000, help="port of the page (default: 5000)")
     options = parser.parse_args(arguments)
-    with handle_sigterm():
-        return run_command(lambda: _serve(options.uri, options.port))
+    return run_command(lambda: _serve(options.uri, options.port))
 
 
 def _serve(uri: str, port: int) -> int:
@@ -34,7 +33,3 @@ def _serve(uri: str, port: int) -> int:
     sys.stdout.write("(Ctrl-C stops the server; --port uses another port)\n")
     sys.stdout.flush()
     return serve(uri, port)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Entry point of `python -m ofiml.conformance`: run the command `ofiml conformance`."""
 
-import runpy
+import importlib
 
 if __name__ == "__main__":
-    runpy.run_module("ofiml.cli.conformance", run_name="__main__")
+    importlib.import_module("ofiml.cli.main").enter("conformance")

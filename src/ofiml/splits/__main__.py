@@ -1,6 +1,6 @@
 """Run the command `ofiml splits` as `python -m ofiml.splits`; the command itself is in `ofiml.cli`."""
 
-import runpy
+import importlib
 
 if __name__ == "__main__":
-    runpy.run_module("ofiml.cli.splits", run_name="__main__")
+    importlib.import_module("ofiml.cli.main").enter("splits")

@@ -1,6 +1,6 @@
 """Entry point of `python -m ofiml.ui`: run the command `ofiml ui`."""
 
-import runpy
+import importlib
 
 if __name__ == "__main__":
-    runpy.run_module("ofiml.cli.ui", run_name="__main__")
+    importlib.import_module("ofiml.cli.main").enter("ui")
