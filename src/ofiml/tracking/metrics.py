@@ -1,4 +1,4 @@
-"""The numbers of a report that MLflow shows as metrics: about 40, whose names line up in its tables.
+"""The numbers of a report that MLflow shows as metrics: about 50, whose names line up in its tables.
 
 Everything else is in report.json. The measures of one fold or path are steps of `fold/…` and `path/…`.
 """
