@@ -151,7 +151,7 @@ def test_the_mappings_are_those_of_the_schemas():
     assert found == set(MAPPINGS)
 
 
-@pytest.mark.parametrize("command", slow_but_each(4, ["run", "splits", "cli.data check", "replay " + 32 * "0"]))
+@pytest.mark.parametrize("command", slow_but_each(4, ["run", "splits", "data check", "replay " + 32 * "0"]))
 @pytest.mark.parametrize("argument", ["~backtest", "+experiment=null_check"])
 def test_every_command_answers_in_the_same_words(tmp_path, command, argument):
     module, *rest = command.split()
