@@ -1,4 +1,4 @@
-"""The numbers of a report that MLflow shows as metrics: about 50, whose names line up in its tables.
+"""The numbers of a report that MLflow shows as metrics: about 40, whose names line up in its tables.
 
 Everything else is in report.json. The measures of one fold or path are steps of `fold/…` and `path/…`.
 """
@@ -13,7 +13,8 @@ from ofiml.study.report import Report
 from ofiml.tracking.metric_names import FOLDS, TRIALS
 from ofiml.validation.controls import Control, ControlName
 
-_WITH_INTERVAL: tuple[Measure, ...] = ("ic", "rank_ic", "r2", "pinball", "coverage")
+_WITH_INTERVAL: tuple[Measure, ...] = ("ic", "r2", "pinball", "coverage")
+_OF_ORACLE: tuple[Measure, ...] = ("ic", "r2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def _list_skill(report: Report) -> Iterator[LoggedMetric]:
     yield LoggedMetric("ic_t", scores.hac.ic.t)
     yield LoggedMetric("slope", scores.hac.slope.value)
     if scores.oracle:
-        yield from (LoggedMetric(f"oracle_share_{name}", share) for name, share in scores.oracle.shares.items())
+        shares = scores.oracle.shares
+        yield from (LoggedMetric(f"oracle_share_{name}", shares[name]) for name in _OF_ORACLE if name in shares)
     if report.impact:
         yield LoggedMetric("r2_window", report.impact.r2_window_mean)
     if report.seeds:
@@ -75,7 +77,6 @@ def _list_profit(backtest: Performance) -> Iterator[LoggedMetric]:
     yield LoggedMetric("max_drawdown", backtest.max_drawdown)
     yield LoggedMetric("slippage_ticks", backtest.slippage_ticks)
     yield LoggedMetric("executable_ic", backtest.executable.ic)
-    yield LoggedMetric("fills", backtest.fills)
     yield LoggedMetric("fill_rate", backtest.orders.fill_rate)
     yield LoggedMetric("round_trips", backtest.trades.round_trips)
 
