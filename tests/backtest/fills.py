@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from ofiml.backtest.ledger import Fills, Ledger, keep_ledger
+from ofiml._typing import Int64
+from ofiml.backtest import ledger
+from ofiml.backtest.ledger import Fills, Ledger
 from ofiml.backtest.money import Money
 from ofiml.config import Fees, Instrument
 from tests.books import SECOND
@@ -53,6 +55,16 @@ def make_fills(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=schema)
 
 
+def read_fills(table: pl.DataFrame) -> Fills:
+    """The columns of a table as arrays."""
+    return Fills(*(table[name].to_numpy() for name in Fills._fields))
+
+
+def keep_ledger(table: pl.DataFrame, money: Money, times: Int64, mark2: Int64, **keys: float) -> Ledger:
+    """The ledger of the fills in a table."""
+    return ledger.keep_ledger(read_fills(table), money, times, mark2, **keys)
+
+
 def keep(money: Money, *rows: dict[str, Any], marks: dict[float, float], rate: float = 0.0) -> Ledger:
     """The ledger of fills with the mid at each mark (s)."""
     times = np.array([round(t * SECOND) for t in marks])
@@ -83,4 +95,4 @@ def draw_fills(draw: st.DrawFn, *, lowest: int = -2000, flat: bool = False) -> p
     return make_fills(*rows)
 
 
-__all__ = ["NANO", "Fees", "draw_fills", "fill", "keep", "make_fills", "make_money"]
+__all__ = ["NANO", "Fees", "draw_fills", "fill", "keep", "keep_ledger", "make_fills", "make_money", "read_fills"]

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from ofiml.backtest.run import count_bars_per_day
+from ofiml.backtest import traded_bars
+from ofiml.backtest.traded_bars import divide_bars
 from ofiml.data.quality import Quality
 from ofiml.samples.session import SessionSamples
 from ofiml.units import SECOND
@@ -36,7 +37,12 @@ def make_rows(symbol: str, day: str, edges: list[float], path: int | None = None
     stamps = [round(t * SECOND) for t in edges]
     n = len(edges) - 1
     columns = {"symbol": [symbol] * n, "session": [day] * n, "bar_open": stamps[:-1], "bar_close": stamps[1:]}
-    return pl.DataFrame(columns if path is None else columns | {"path": [path] * n})
+    columns |= {"hold_until": stamps[1:]} if path is None else {"hold_until": stamps[1:], "path": [path] * n}
+    return pl.DataFrame(columns)
+
+
+def count_bars_per_day(rows: pl.DataFrame, sessions: list[SessionSamples]) -> float:
+    return traded_bars.count_bars_per_day(divide_bars(rows), sessions)
 
 
 def test_a_part_of_a_session_counts_as_a_whole_one():

@@ -5,6 +5,7 @@ import pytest
 
 from ofiml.backtest.latency import draw_latency
 from ofiml.backtest.money import MONEY_SCALE
+from ofiml.backtest.result import tabulate
 from tests.backtest.fills import Fees, make_money
 from tests.backtest.scripts import NO_LIMITS, at, book, decide
 from tests.backtest.test_kernel import draw_decisions, draw_session
@@ -83,7 +84,7 @@ def test_quotes_one_latency_after_decision_and_horizon():
         rows, decide(at(1, "hold"), at(2, "hold"), at(3, "hold"), at(5, "hold")), config=make_config(latency="600ms"),
         hold=1.0, close=6,
     )  # fmt: skip
-    got = session.executable
+    got = tabulate([session], "executable")
     entry, out = got.select(got["entry_bid"] - got["entry_bid"][0], "entry_ask", "exit_bid"), got
     # 0.6 s after 1 s the mid is 110, after 2 s 120, after 3 s 130, after 5 s 150.
     assert entry["entry_bid"].to_list() == [0, 10, 20, 40]
@@ -94,7 +95,7 @@ def test_quotes_one_latency_after_decision_and_horizon():
 
 def test_an_expected_latency_of_draws_is_the_median():
     rows, bars = walk([100, 110, 120, 130, 140]), decide(at(1, "hold"), at(2, "hold"))
-    fixed = trade(rows, bars, config=make_config(latency="100ms")).executable
-    drawn = trade(rows, bars, config=make_config(latency="100ms", latency_jitter=3.0)).executable
-    assert fixed.equals(drawn)
+    fixed = trade(rows, bars, config=make_config(latency="100ms"))
+    drawn = trade(rows, bars, config=make_config(latency="100ms", latency_jitter=3.0))
+    assert tabulate([fixed], "executable").equals(tabulate([drawn], "executable"))
     assert draw_latency(10**8, 3.0, 3).values[0] != 10**8

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.backtest.ledger import KINDS, Fills, Totals, keep_ledger, total_fills
+from ofiml.backtest.ledger import KINDS, Totals, total_fills
 from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
 from ofiml.config import Instrument
-from tests.backtest.fills import Fees, draw_fills, fill, keep, make_fills, make_money
+from tests.backtest.fills import Fees, draw_fills, fill, keep, keep_ledger, make_fills, make_money, read_fills
 from tests.backtest.single_money import fee, flow, sale_fee
 from tests.books import SECOND
 
@@ -58,7 +58,7 @@ def test_a_taker_by_hand():
     assert count(ledger.gross) == [0, 2.0, 5.0]  # 10 lots from 100.00 to 100.20, then to 100.50
     assert count(ledger.net) == [0, 1.65, 4.3]  # 10 lots from 100.03, less commissions of 0.05 each
     assert ledger.position.tolist() == [0, 10, 0]
-    assert ledger.fills["position"].to_list() == [10, 0]
+    assert ledger.held.tolist() == [10, 0]
     assert ledger.totals.net == ledger.net[-1] == 4_300_000_000_000
     assert (ledger.totals.traded, ledger.totals.fills) == (20, 2)
     assert ledger.totals.traded_value == (1000.3 + 1004.7) * MONEY_SCALE
@@ -117,8 +117,8 @@ def test_without_a_fill_all_is_zero():
     ledger = keep(LINEAR, marks={1: 10.0, 2: 11.0}, rate=0.1)
     assert ledger.totals == Totals()
     assert ledger.gross.tolist() == ledger.net.tolist() == ledger.position.tolist() == [0, 0]
-    assert total_fills(Fills.of(make_fills()), CONTRACTS["inverse"], 0) == Totals()
-    assert ledger.fills.height == 0
+    assert total_fills(read_fills(make_fills()), [0, 0], CONTRACTS["inverse"], 0) == [Totals(), Totals()]
+    assert len(ledger.held) == 0
 
 
 def test_totals_add_up_kind_by_kind():
@@ -149,7 +149,18 @@ def test_net_is_gross_less_costs_to_the_last_digit(name: str, data: st.DataObjec
     assert totals.net == totals.gross - sum(getattr(totals, kind) for kind in KINDS) == ledger.net[-1]
     assert totals.gross == ledger.gross[-1]
     assert all(type(amount) is int for kind in KINDS for amount in ledger.amounts[kind])
-    assert total_fills(Fills.of(fills), money, int(MARK2[-1]), financing_rate=0.3) == totals
+
+
+@pytest.mark.parametrize("name", CONTRACTS)
+@quick
+@given(data=st.data())
+def test_scenarios_together_have_the_totals_of_each(name: str, data: st.DataObject) -> None:
+    money = CONTRACTS[name]
+    parts = [data.draw(draw_fills(lowest=lowest(name))) for _ in range(3)]
+    apart = [keep_ledger(part, money, MARKS, MARK2, financing_rate=0.3).totals for part in parts]
+    joined = read_fills(pl.concat(part.with_columns(pl.col("order") + 10 * k) for k, part in enumerate(parts)))
+    counts = [part.height for part in parts]
+    assert total_fills(joined, counts, money, int(MARK2[-1]), financing_rate=0.3) == apart
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

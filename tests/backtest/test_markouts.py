@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ofiml.backtest.ledger import Fills
 from ofiml.backtest.markouts import average_markouts, find_mids, find_quotes, measure_markouts
 from ofiml.samples.tape import Tape, build_tape
+from tests.backtest.fills import NANO, fill, make_fills, read_fills
 from tests.backtest.scripts import book, make_session
 from tests.books import SECOND, TICK
 
@@ -37,24 +39,17 @@ def test_quotes_and_mids_by_the_exchanges_clock():
     assert mids == [None, None, 202, 205, 205, 214]
 
 
-def fills(*rows: tuple[float, int, int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "filled": stamp(*(t for t, _, _ in rows)),
-            "lots": np.array([lots for _, lots, _ in rows], np.int64),
-            "price": np.array([price * TICK for _, _, price in rows], np.int64),
-        }
-    )
+def fills(*rows: tuple[float, int, int]) -> Fills:
+    return read_fills(make_fills(*(fill(t, lots, price * TICK / NANO) for t, lots, price in rows)))
 
 
-def measure(made: pl.DataFrame, tape: Tape, close: int, horizon: int) -> list[float | None]:
+def measure(made: Fills, tape: Tape, close: int, horizon: int) -> list[float | None]:
     """The gains after a horizon, which are the same beside others."""
-    (alone,) = measure_markouts(made, tape, close, {"one": horizon})
+    alone = measure_markouts(made, tape, close, {"one": horizon})["one"]
     beside = measure_markouts(made, tape, close, {"sooner": horizon // 2, "one": horizon, "later": 2 * horizon})
-    assert [column.name for column in beside] == ["sooner", "one", "later"]
-    assert beside[1].equals(alone)
-    assert alone.dtype == pl.Float64
-    return alone.to_list()
+    assert list(beside) == ["sooner", "one", "later"]
+    np.testing.assert_array_equal(beside["one"], alone)
+    return pl.Series(alone, nan_to_null=True).to_list()
 
 
 def test_markouts_are_in_the_fills_favour_and_end_with_the_session():

@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given, settings
 
 from ofiml.backtest.concentration import measure_concentration
-from ofiml.backtest.ledger import keep_ledger
+from ofiml.backtest.ledger import Ledger
 from ofiml.backtest.measures import describe_trades
-from ofiml.backtest.money import MONEY_SCALE
-from ofiml.backtest.round_trips import ROUND_TRIP_SCHEMA, list_round_trips
-from tests.backtest.fills import Fees, draw_fills, fill, keep, make_money
+from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.round_trips import ROUND_TRIP_SCHEMA, list_round_trips, tabulate_round_trips
+from tests.backtest.fills import Fees, draw_fills, fill, keep, keep_ledger, make_money
 from tests.books import SECOND
 
 MONEY = make_money(taker=Fees(per_unit=0.01))
+
+
+def tabulate(ledger: Ledger, money: Money) -> pl.DataFrame:
+    return tabulate_round_trips(pl.DataFrame(list_round_trips(ledger, money)))
 
 
 def test_a_reversal_ends_one_and_begins_another():
@@ -24,7 +28,7 @@ def test_a_reversal_ends_one_and_begins_another():
         fill(5, 30, 99.0, order=3),
     )
     ledger = keep(MONEY, *rows, marks={6: 99.0})
-    trips = list_round_trips(ledger, MONEY)
+    trips = tabulate(ledger, MONEY)
     assert trips.schema == ROUND_TRIP_SCHEMA
     long, short = trips.rows(named=True)
     assert (long["side"], long["lots"], long["entry"], long["exit"]) == ("long", 20, 100.5, 102.0)
@@ -43,14 +47,14 @@ def test_a_reversal_ends_one_and_begins_another():
 def test_an_inverse_contract_gains_coins():
     money = make_money(contract="inverse", settlement="BTC", multiplier=100.0)
     rows = fill(1, -2, 50_000.0), fill(2, 2, 40_000.0, order=1)
-    (trip,) = list_round_trips(keep(money, *rows, marks={3: 40_000.0}), money).rows(named=True)
+    (trip,) = tabulate(keep(money, *rows, marks={3: 40_000.0}), money).rows(named=True)
     assert trip["net"] == trip["gross"] == pytest.approx(200 / 40_000 - 200 / 50_000)
     assert trip["value"] == pytest.approx(200 / 50_000)
 
 
 def test_an_open_position_is_no_round_trip():
-    assert list_round_trips(keep(MONEY, fill(1, 5, 10.0), marks={2: 10.0}), MONEY).height == 0
-    assert list_round_trips(keep(MONEY, marks={2: 10.0}), MONEY).schema == ROUND_TRIP_SCHEMA
+    assert tabulate(keep(MONEY, fill(1, 5, 10.0), marks={2: 10.0}), MONEY).height == 0
+    assert tabulate(keep(MONEY, marks={2: 10.0}), MONEY).schema == ROUND_TRIP_SCHEMA
 
 
 @pytest.mark.parametrize("contract", ["linear", "inverse"])
@@ -61,11 +65,11 @@ def test_nets_add_up_to_the_ledgers(contract: str) -> None:
     @given(fills=draw_fills(lowest=1, flat=True))
     def check(fills: pl.DataFrame) -> None:
         ledger = keep_ledger(fills, money, np.array([50 * SECOND]), np.array([10**10]))
-        trips = list_round_trips(ledger, money)
+        trips = tabulate(ledger, money)
         for kind in ("gross", "net"):
             total = getattr(ledger.totals, kind) / MONEY_SCALE
             assert trips[kind].sum() == pytest.approx(total, rel=1e-9, abs=1e-9)
-        position = ledger.fills["position"].to_numpy()
+        position = ledger.held
         before = np.concatenate([[0], position])[:-1]
         assert trips.height == int(((position == 0) | (position * before < 0)).sum())
         # Each lot bought to open is sold to close: the lots traded are twice those of the round trips.

@@ -10,6 +10,7 @@ import polars as pl
 from ofiml.backtest.money import Money
 from ofiml.backtest.result import Account, BacktestResult, collect_result
 from ofiml.backtest.scenarios import make_latency
+from ofiml.backtest.traded_bars import TradedBars
 from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, trade_session
 from ofiml.config import Backtest
 from ofiml.data.schema import Session
@@ -31,11 +32,11 @@ def make_config(**keys: Any) -> Backtest:
     return Backtest(**{**none, **keys})
 
 
-def make_rows(bars: Sequence[float], hold: float = 1.0) -> pl.DataFrame:
+def make_bars(bars: Sequence[float], hold: float = 1.0) -> TradedBars:
     """Predicted bars of a second (s) with the end of their horizon."""
     close = np.array([round(t * SECOND) for t in bars], np.int64)
     ends = close + round(hold * SECOND)
-    return pl.DataFrame({"bar_open": close - SECOND, "bar_close": close, "hold_until": ends})
+    return TradedBars(close - SECOND, close, ends)
 
 
 def make_targets(bars: Sequence[float], targets: Sequence[int]) -> Decisions:
@@ -75,11 +76,11 @@ def trade(
     if close is not None:
         session = replace(session, close=round(close * SECOND))
     config = make_config() if config is None else config
-    rows = make_rows(decisions.time / SECOND if bars is None else bars, hold)
+    made = make_bars(decisions.time / SECOND if bars is None else bars, hold)
     plans = {key: (decisions, limits)}
     execution = Execution.of(config, make_latency(config, 3), plans, 3)
     return trade_session(
-        TradedMarket(record_session(session), make_money() if money is None else money), rows, key, plans, execution
+        TradedMarket(record_session(session), make_money() if money is None else money), made, key, plans, execution
     )
 
 

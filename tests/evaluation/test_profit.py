@@ -121,7 +121,7 @@ def test_the_ratio_is_deflated_by_the_trials_of_the_run():
 def test_turnover_is_what_changes_hands_over_the_capital_a_day():
     days = [trade_walk(seed, knows=0.95, day=f"2024-01-0{seed + 1}") for seed in (0, 1)]
     summary = collect(days, cap=10).summary
-    value = sum((day.fills["lots"].abs() * day.fills["price"]).sum() for day in days) / 1e9
+    value = sum((np.abs(day.fills["lots"]) * day.fills["price"]).sum() for day in days) / 1e9
     assert summary.traded_value == pytest.approx(value)
     assert summary.turnover == pytest.approx(value / summary.capital / 2)
 

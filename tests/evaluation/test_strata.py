@@ -8,6 +8,7 @@ import pytest
 
 from ofiml.backtest.money import MONEY_SCALE, Money
 from ofiml.backtest.scenarios import make_latency
+from ofiml.backtest.traded_bars import TradedBars
 from ofiml.backtest.trading import Execution, TradedMarket, trade_session
 from ofiml.config import Instrument
 from ofiml.evaluation.strata import (
@@ -140,15 +141,15 @@ def test_gains_belong_to_the_bar_that_decided(configure):
     made = make_session([book(10 * k + 5, (mid - 1, 5, mid + 1, 5)) for k, mid in enumerate(mids)])
     market = record_session(replace(made, close=41 * SECOND))
     closes = [SECOND * k for k in (10, 20, 30, 40)]
-    day = pl.DataFrame({"bar_close": closes, "hold_until": 100 * SECOND})
+    bars = TradedBars(np.array(closes) - 10 * SECOND, np.array(closes), np.full(4, 100 * SECOND))
     key = TradedSession("TEST", "d")
     plans = {key: (decide(at(10, "target", 1), *(at(t, "hold") for t in (20, 30, 40))), NO_LIMITS)}
     config = configure("backtest.latency_curve=[]", "backtest.sizes=[]").backtest
     money = Money.of(Instrument(TICK / PRICE_SCALE, 1.0, "24/7", quote="USD"))
     execution = Execution.of(config, make_latency(config, 0), plans, 0)
-    result = trade_session(TradedMarket(market, money), day, key, plans, execution)
+    result = trade_session(TradedMarket(market, money), bars, key, plans, execution)
     # Half the spread to get in, then +1, +2, -1; half the spread to get out is of the last bar.
-    ticks = (result.decided["net"] / (TICK / PRICE_SCALE)).to_list()
+    ticks = (result.decided["net"] / (TICK / PRICE_SCALE)).tolist()
     assert ticks == pytest.approx([0.0, 2.0, -1.0, -1.0], abs=1e-9)
     assert result.ledger.totals.net == round(sum(ticks) * TICK / PRICE_SCALE * MONEY_SCALE) == 0
-    assert result.fills["lots"].to_list() == [1, -1]
+    assert result.fills["lots"].tolist() == [1, -1]

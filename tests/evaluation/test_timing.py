@@ -62,8 +62,8 @@ def test_paths_and_symbols_are_sessions_of_their_own():
 
 
 def test_the_gain_of_the_mean_position():
-    fills = pl.DataFrame({"filled": [2 * SECOND, 6 * SECOND], "lots": [4, -4]})
+    fills, nothing = (np.array([2 * SECOND, 6 * SECOND]), np.array([4, -4])), np.zeros(0, np.int64)
     # 4 lots for 4 of 10 s: 1.6 lots on average.
-    assert find_mean_gain(fills, 0, 10 * SECOND, 0.5) == pytest.approx(0.8)
-    assert find_mean_gain(fills.clear(), 0, 10 * SECOND, 0.5) == 0
-    assert find_mean_gain(fills, 10 * SECOND, 10 * SECOND, 0.5) == 0
+    assert find_mean_gain(*fills, 0, 10 * SECOND, 0.5) == pytest.approx(0.8)
+    assert find_mean_gain(nothing, nothing, 0, 10 * SECOND, 0.5) == 0
+    assert find_mean_gain(*fills, 10 * SECOND, 10 * SECOND, 0.5) == 0

@@ -17,7 +17,7 @@ from ofiml.validation.execution_check import compare_executions, record_altered,
 from tests.backtest.fills import make_money
 from tests.backtest.scripts import NO_LIMITS
 from tests.backtest.test_kernel import draw_decisions
-from tests.backtest.traded import make_config, trade
+from tests.backtest.traded import collect, make_config, trade
 from tests.books import SECOND
 from tests.oracle.markets import draw_market
 
@@ -31,7 +31,7 @@ def check(seed, *, at=0.5, post=False, **keys):
     decisions = draw_decisions(seed, session, len(bars))._replace(time=np.rint(bars * SECOND).astype(np.int64))
     limits = NO_LIMITS._replace(cap=8, stop=1, post=post)
     config = make_config(**{"latency": "30ms", **keys})
-    study = trade(session, decisions, config=config, limits=limits, key=KEY)
+    study = collect([trade(session, decisions, config=config, limits=limits, key=KEY)])
     t = int(decisions.time[round(at * len(decisions.time))])
     plans = {KEY: (decisions, limits)}
     execution = Execution.of(config, make_latency(config, 3), plans, 3)

@@ -21,12 +21,11 @@ whose signs are chance in each fill: their sum is either paid or earned.
 Money is an integer of 1e-12 units of the settlement currency.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from ofiml._typing import Bool, Int64
@@ -56,10 +55,13 @@ class Fills(NamedTuple):
     mid2_filled: Int64
     maker: Bool
 
-    @classmethod
-    def of(cls, table: pl.DataFrame) -> Self:
-        """Take the columns of these names from a table."""
-        return cls(*(table[name].to_numpy() for name in cls._fields))
+    def divide(self, counts: Sequence[int]) -> "list[Fills]":
+        """Divide the fills into parts of `counts`."""
+        stops = np.cumsum(counts).tolist()
+        return [
+            Fills._make(column[stop - count : stop] for column in self)
+            for count, stop in zip(counts, stops, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +117,13 @@ class Totals:
 class Ledger:
     """The ledger of one session.
 
-    `fills` are the given fills with `position` after each (lots) and the money of each in integers of 1e-12, as
-    columns of Python integers in `amounts`. `times` (k,) are the marks (ns); `gross` and `net` (k,) the profit so far,
-    and `position` (k,) the lots held at each. `totals` are those of the last mark.
+    `held` is the position after each of the `fills` (lots), and `amounts` has the money of each in integers of 1e-12,
+    as columns of Python integers. `times` (k,) are the marks (ns); `gross` and `net` (k,) the profit so far, and
+    `position` (k,) the lots held at each. `totals` are those of the last mark.
     """
 
-    fills: pl.DataFrame
+    fills: Fills
+    held: Int64
     amounts: dict[str, Amounts]
     times: Int64
     gross: Amounts
@@ -129,18 +132,14 @@ class Ledger:
     totals: Totals
 
 
-def keep_ledger(
-    table: pl.DataFrame, money: Money, times: Int64, mark2: Int64, *, financing_rate: float = 0.0
-) -> Ledger:
-    """Book the fills of a session, in time order (with the columns of `Fills`), and mark the position at `times` (k,),
-    ns, k > 0.
+def keep_ledger(fills: Fills, money: Money, times: Int64, mark2: Int64, *, financing_rate: float = 0.0) -> Ledger:
+    """Book the fills of a session, in time order, and mark the position at `times` (k,), ns, k > 0.
 
     `mark2` (k,) is bid + ask of the last two-sided book at each time, 1e-9. `financing_rate` is a yearly rate on the
     value of the position at its last fill price. A fill at a mark's time precedes the mark, unless it was decided at
     that time: a mark precedes the decision of its bar. The last mark is the close and follows all fills.
     """
-    fills = Fills.of(table)
-    worth, amounts = _book_fills(fills, money, financing_rate)
+    worth, amounts = _book_fills(fills, money, financing_rate, [len(fills.lots)])
     known = fills.filled + (fills.decided >= fills.filled)
     done = np.searchsorted(np.maximum.accumulate(known), times, side="right")
     done[-1] = len(known)  # fills before each mark
@@ -148,24 +147,32 @@ def keep_ledger(
     def cumulate(each: Amounts) -> Amounts:
         return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
 
-    position = np.cumsum(fills.lots)
-    position_at_mark = np.concatenate([[0], position])[done].astype(np.int64)
-    at_mark = money.worth(position_at_mark, mark2)
+    held = np.cumsum(fills.lots)
+    position = np.concatenate([[0], held])[done]
+    at_mark = money.worth(position, mark2)
     gross = at_mark - cumulate(worth["decided"])
     net = at_mark - cumulate(worth["price"] + amounts["commission"] + amounts["financing"])
-    booked = table.with_columns(pl.Series("position", position, pl.Int64))
-    totals = _sum_totals(fills, worth, amounts, int(at_mark[-1]))
-    return Ledger(booked, amounts, times, gross, net, position_at_mark, totals)
+    totals = _sum_totals(_list_totals(fills, worth, amounts), at_mark[-1])
+    return Ledger(fills, held, amounts, times, gross, net, position, totals)
 
 
-def total_fills(fills: Fills, money: Money, close2: int, *, financing_rate: float = 0.0) -> Totals:
-    """Total the fills of a session without marks between; `close2` is bid + ask at its close, 1e-9."""
-    worth, amounts = _book_fills(fills, money, financing_rate)
-    left = np.array([fills.lots.sum()], np.int64)
-    return _sum_totals(fills, worth, amounts, int(money.worth(left, np.array([close2]))[0]))
+def total_fills(
+    fills: Fills, counts: Sequence[int], money: Money, close2: int, *, financing_rate: float = 0.0
+) -> list[Totals]:
+    """Total the fills of several scenarios of a session, `counts` of each, one after the other, without marks between.
+
+    No order number is in two scenarios. `close2` is bid + ask at the close, 1e-9.
+    """
+    each = _list_totals(fills, *_book_fills(fills, money, financing_rate, counts))
+    stops = np.cumsum(counts)
+    held = np.concatenate([[0], np.cumsum(fills.lots)])
+    left = money.worth(held[stops] - held[stops - counts], np.full(len(stops), close2))
+    return [_sum_totals(each[stop - count : stop], last) for count, stop, last in zip(counts, stops, left, strict=True)]
 
 
-def _book_fills(fills: Fills, money: Money, rate: float) -> tuple[dict[str, Amounts], dict[str, Amounts]]:
+def _book_fills(
+    fills: Fills, money: Money, rate: float, counts: Sequence[int]
+) -> tuple[dict[str, Amounts], dict[str, Amounts]]:
     """Book the worth of each fill at its five prices, and its costs by kind."""
     mids = {"decided": fills.mid2_decided, "arrived": fills.mid2_arrived, "filled": fills.mid2_filled}
     prices = {"touch": 2 * fills.touch, "price": 2 * fills.price}
@@ -176,26 +183,29 @@ def _book_fills(fills: Fills, money: Money, rate: float) -> tuple[dict[str, Amou
         "spread": worth["touch"] - worth["filled"],
         "depth": worth["price"] - worth["touch"],
         "commission": charge_commissions(fills, money),
-        "financing": _charge_financing(fills, money, rate),
+        "financing": _charge_financing(fills, money, rate, counts),
     }
     return worth, amounts
 
 
-def _sum_totals(fills: Fills, worth: dict[str, Amounts], amounts: dict[str, Amounts], left: int) -> Totals:
-    """Sum the fills of a session; `left` is the worth of what is held at its end, 0 if it ends flat."""
-    return Totals(
-        gross=left - int(sum(worth["decided"])),
-        traded_value=int(sum(abs(each) for each in worth["price"])),
-        traded=int(np.abs(fills.lots).sum()),
-        fills=len(fills.lots),
-        spread_earned=_sum_earned(amounts["spread"]),
-        rebates=_sum_earned(amounts["commission"]),
-        **{kind: int(sum(amounts[kind])) for kind in KINDS},
-    )
+def _list_totals(fills: Fills, worth: dict[str, Amounts], amounts: dict[str, Amounts]) -> Amounts:
+    """List what each fill adds to each field of `Totals`, shape (n, fields)."""
+    columns = {
+        "gross": -worth["decided"],
+        "traded_value": np.abs(worth["price"]),
+        "traded": np.abs(fills.lots),
+        "fills": np.ones(len(fills.lots), np.int64),
+        "spread_earned": np.maximum(-amounts["spread"], 0),
+        "rebates": np.maximum(-amounts["commission"], 0),
+        **amounts,
+    }
+    return np.stack([columns[f.name].astype(object) for f in fields(Totals)], axis=1)
 
 
-def _sum_earned(amounts: Amounts) -> int:
-    return sum(-each for each in amounts if each < 0)
+def _sum_totals(each: Amounts, left: int) -> Totals:
+    """Sum what fills add; `left` is the worth of what is held at the session's end, 0 if it ends flat."""
+    gross, *others = each.sum(axis=0).tolist()
+    return Totals(**dict(zip((f.name for f in fields(Totals)), (left + gross, *others), strict=True)))
 
 
 def charge_commissions(fills: Fills, money: Money) -> Amounts:
@@ -216,10 +226,16 @@ def charge_commissions(fills: Fills, money: Money) -> Amounts:
     return charged + sales
 
 
-def _charge_financing(fills: Fills, money: Money, rate: float) -> Amounts:
+def _charge_financing(fills: Fills, money: Money, rate: float, counts: Sequence[int]) -> Amounts:
     """Charge each fill for the time that the position before it was held; the last position is flat at the close."""
+    if rate == 0:
+        return np.zeros(len(fills.lots), object)
+    return np.concatenate([_charge_positions(part, money, rate) for part in fills.divide(counts)])
+
+
+def _charge_positions(fills: Fills, money: Money, rate: float) -> Amounts:
     charges = np.zeros(len(fills.lots), object)
-    if rate == 0 or len(fills.lots) < 2:
+    if len(charges) < 2:
         return charges
     position, price, durations_ns = np.cumsum(fills.lots), fills.price, np.diff(fills.filled)
     value = money.worth(np.abs(position[:-1]), 2 * price[:-1])

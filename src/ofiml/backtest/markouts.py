@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from ofiml._typing import Int64
+from ofiml.backtest.columns import Columns
+from ofiml.backtest.ledger import Fills
 from ofiml.samples.tape import Tape
 
 
@@ -34,18 +36,15 @@ def find_mids(tape: Tape, at: Int64) -> Int64:
     return np.where(index >= 0, mids[np.maximum(index, 0)] if len(mids) else -1, -1)
 
 
-def measure_markouts(fills: pl.DataFrame, tape: Tape, close: int, horizons: Mapping[str, int]) -> list[pl.Series]:
-    """Measure each fill's gain after each of the named `horizons` (ns), in ticks a lot; null where the session ends
+def measure_markouts(fills: Fills, tape: Tape, close: int, horizons: Mapping[str, int]) -> Columns:
+    """Measure each fill's gain after each of the named `horizons` (ns), in ticks a lot; NaN where the session ends
     before.
-
-    `fills` has `filled` (ns), `lots` (negative: sold) and `price` (1e-9).
     """
-    filled, lots, price = (fills[name].to_numpy() for name in ("filled", "lots", "price"))
-    later = np.add.outer(list(horizons.values()), filled).astype(np.int64)
+    lots, price = fills.lots, fills.price
+    later = np.add.outer(list(horizons.values()), fills.filled).astype(np.int64)
     mids = find_mids(tape, later)
     gain = np.sign(lots) * ((mids + 2 * tape.base) * tape.tick - 2 * price) / (2 * tape.tick)
-    gain = np.where((later <= close) & (mids >= 0), gain, np.nan)
-    return [pl.Series(name, each, nan_to_null=True) for name, each in zip(horizons, gain, strict=True)]
+    return dict(zip(horizons, np.where((later <= close) & (mids >= 0), gain, np.nan), strict=True))
 
 
 def average_markouts(fills: pl.DataFrame, horizon: str, column: str) -> Markout:

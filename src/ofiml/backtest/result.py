@@ -1,15 +1,17 @@
 """The result of a backtest, from its traded sessions: tables over all of them, and the summary."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
-from typing import Self
 
 import numpy as np
 import polars as pl
 
 from ofiml.backtest.averages import average_records
+from ofiml.backtest.columns import Columns, divide_chunks, join_columns, name_rows
 from ofiml.backtest.concentration import measure_concentration
+from ofiml.backtest.executable import tabulate_executable
+from ofiml.backtest.fills import tabulate_fills, tabulate_orders
 from ofiml.backtest.ledger import Totals
 from ofiml.backtest.markouts import average_markouts
 from ofiml.backtest.measures import (
@@ -24,7 +26,9 @@ from ofiml.backtest.measures import (
     measure_drawdown,
 )
 from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.round_trips import tabulate_round_trips
 from ofiml.backtest.scenarios import MAIN, Variant
+from ofiml.backtest.shown_trades import tabulate_shown
 from ofiml.backtest.summary import PathSpread, PathSummary, Summary, VariantResult
 from ofiml.backtest.timing import ProfitBySession
 from ofiml.backtest.trading import SessionResult
@@ -70,39 +74,65 @@ class BacktestResult:
     shown: pl.DataFrame
     annual: float
 
-    def map_tables(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Self:
-        """Return the result with each table changed."""
-        tables = {name: change(getattr(self, name)) for name in _TABLES}
-        return type(self)(self.summary, **tables, annual=self.annual)
+
+#: The tables of the rows of sessions, and how the arrays become values.
+_TABLES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "orders": tabulate_orders,
+    "fills": tabulate_fills,
+    "round_trips": tabulate_round_trips,
+    "gains": pl.DataFrame,
+    "decided": pl.DataFrame,
+    "executable": tabulate_executable,
+    "shown": tabulate_shown,
+}
 
 
-_TABLES = ("orders", "fills", "round_trips", "equity", "gains", "days", "decided", "executable", "shown")
+def tabulate(sessions: Sequence[SessionResult], name: str) -> pl.DataFrame:
+    """Tabulate the rows of this name of traded sessions, at least one, with a chunk for each session; `gains` in order
+    of time.
+    """
+    parts: list[Columns] = [getattr(s, name) for s in sessions]
+    counts = [len(next(iter(part.values()))) for part in parts]
+    table = name_rows(_TABLES[name](join_columns(parts)), [s.key for s in sessions], counts)
+    return table.sort("bar_close", maintain_order=True) if name == "gains" else divide_chunks(table, counts)
 
 
-def collect_result(sessions: list[SessionResult], config: Backtest, account: Account) -> BacktestResult:
-    """Collect the result of traded sessions. If they are of several paths, every number is the mean over paths."""
+def collect_result(
+    sessions: list[SessionResult],
+    config: Backtest,
+    account: Account,
+    keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda table: table,
+) -> BacktestResult:
+    """Collect the result of traded sessions. If they are of several paths, every number is the mean over paths.
+
+    `keep` stores each table and returns what takes its place, so that no two tables are in memory.
+    """
     paths = sorted({s.key.path for s in sessions if s.key.path is not None})
     if not paths:
-        return _collect_path(sessions, config, account)
-    parts = {path: _collect_path([s for s in sessions if s.key.path == path], config, account) for path in paths}
-    tables = {name: pl.concat([getattr(part, name) for part in parts.values()]) for name in _TABLES}
+        return _collect_path(sessions, config, account, keep)
+    parts = {path: _collect_path([s for s in sessions if s.key.path == path], config, account, keep) for path in paths}
+    names = (*_TABLES, "equity", "days")
+    tables = {name: pl.concat([getattr(part, name) for part in parts.values()]) for name in names}
     annual = fmean(part.annual for part in parts.values())
     return BacktestResult(_average_paths({path: part.summary for path, part in parts.items()}), **tables, annual=annual)
 
 
-def _collect_path(sessions: list[SessionResult], config: Backtest, account: Account) -> BacktestResult:
+def _collect_path(
+    sessions: list[SessionResult], config: Backtest, account: Account, keep: Callable[[pl.DataFrame], pl.DataFrame]
+) -> BacktestResult:
+    fills, trips, orders = (tabulate(sessions, name) for name in ("fills", "round_trips", "orders"))
+    tables = {name: keep(tabulate(sessions, name)) for name in ("gains", "decided", "executable", "shown")}
     path = sessions[0].key.path
     named = [] if path is None else [pl.lit(path, pl.Int32).alias("path")]
-    gains = pl.concat([s.gains for s in sessions]).sort("bar_close", maintain_order=True)
     # One observation per time: the gains of all symbols at that time are added.
-    by_time = gains.group_by("bar_close", maintain_order=True).agg(
-        pl.col("session").first(), pl.col("gross", "net").sum()
+    by_time = (
+        tables["gains"]
+        .group_by("bar_close", maintain_order=True)
+        .agg(pl.col("session").first(), pl.col("gross", "net").sum())
     )
-    equity = by_time.with_columns(pl.col("gross", "net").cum_sum(), *named)
-    days = _sum_days(sessions).with_columns(*named)
+    equity = keep(by_time.with_columns(pl.col("gross", "net").cum_sum(), *named))
+    days = keep(_sum_days(sessions).with_columns(*named))
     annual = float(np.sqrt(account.days_per_year * account.bars_per_day))
-    fills, orders = pl.concat([s.fills for s in sessions]), pl.concat([s.orders for s in sessions])
-    trips = pl.concat([s.round_trips for s in sessions])
     totals = _add_totals(sessions)
     main = totals[MAIN]
     net = by_time["net"].to_numpy()
@@ -149,15 +179,12 @@ def _collect_path(sessions: list[SessionResult], config: Backtest, account: Acco
     )
     return BacktestResult(
         summary=summary,
-        orders=orders,
-        fills=fills,
-        round_trips=trips,
+        orders=keep(orders),
+        fills=keep(fills),
+        round_trips=keep(trips),
+        **tables,
         equity=equity,
-        gains=gains,
         days=days,
-        decided=pl.concat([s.decided for s in sessions]),
-        executable=pl.concat([s.executable for s in sessions]),
-        shown=pl.concat([s.shown for s in sessions]),
         annual=annual,
     )
 

@@ -6,6 +6,7 @@ The last position of a session is closed, so every lot belongs to one round trip
 import numpy as np
 import polars as pl
 
+from ofiml.backtest.columns import Columns
 from ofiml.backtest.ledger import KINDS, Ledger
 from ofiml.backtest.money import MONEY_SCALE, Money
 
@@ -22,22 +23,20 @@ ROUND_TRIP_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def list_round_trips(ledger: Ledger, money: Money) -> pl.DataFrame:
-    """List the round trips of a session, one row each (`ROUND_TRIP_SCHEMA`).
+def list_round_trips(ledger: Ledger, money: Money) -> Columns:
+    """List the round trips of a session, one row each, as `tabulate_round_trips` reads them.
 
     `lots` were bought to open it (sold, if short), `entry` and `exit` are the mean prices in currency, `gross` and
     `net` its profit, `value` what the entry was worth, in the settlement currency. A fill's costs are split by lots
     between the two round trips that it ends and begins.
     """
     fills = ledger.fills
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[float, ...]] = []
     trip = _Trip()
-    decided, price = fills["mid2_decided"].to_list(), fills["price"].to_list()
-    costs = np.zeros(fills.height, object)
-    for kind in KINDS:
-        costs = costs + ledger.amounts[kind]
+    decided, price = fills.mid2_decided.tolist(), fills.price.tolist()
+    costs = sum((ledger.amounts[kind] for kind in KINDS), start=np.zeros(len(price), object))
     before = 0
-    for row, (at, lots) in enumerate(zip(fills["filled"].to_list(), fills["lots"].to_list(), strict=True)):
+    for row, (at, lots) in enumerate(zip(fills.filled.tolist(), fills.lots.tolist(), strict=True)):
         closing = -before if before * (before + lots) < 0 else lots
         share = costs[row] * abs(closing) // abs(lots)
         for part, cost in ((closing, share), (lots - closing, costs[row] - share)):
@@ -48,7 +47,19 @@ def list_round_trips(ledger: Ledger, money: Money) -> pl.DataFrame:
             if before == 0:
                 rows.append(trip.end(at, money))
                 trip = _Trip()
-    return pl.DataFrame(rows, schema=ROUND_TRIP_SCHEMA, orient="row")
+    columns = zip(*rows, strict=True) if rows else [()] * len(_COLUMNS)
+    return {name: np.array(each, kind) for (name, kind), each in zip(_COLUMNS.items(), columns, strict=True)}
+
+
+def tabulate_round_trips(trips: pl.DataFrame) -> pl.DataFrame:
+    """Tabulate round trips of `list_round_trips` (`ROUND_TRIP_SCHEMA`)."""
+    side = pl.when(pl.col("side") > 0).then(pl.lit("long")).otherwise(pl.lit("short"))
+    return trips.with_columns(side.alias("side"), pl.col("opened", "closed").cast(ROUND_TRIP_SCHEMA["opened"]))
+
+
+_COLUMNS = dict.fromkeys(("opened", "closed", "side", "lots"), np.int64) | dict.fromkeys(
+    ("entry", "exit", "gross", "net", "value"), np.float64
+)
 
 
 class _Trip:
@@ -73,11 +84,10 @@ class _Trip:
         self.parts.append((lots, mid2))
         self.costs += costs
 
-    def end(self, at: int, money: Money) -> tuple[object, ...]:
+    def end(self, at: int, money: Money) -> tuple[float, ...]:
         lots, mids = (np.array(column, np.int64) for column in zip(*self.parts, strict=True))
         gross = -int(sum(money.worth(lots, mids)))
         entry, leave = self.entered / self.lots, self.exited / self.lots
         value = abs(int(money.worth(np.array([self.lots]), np.array([2 * round(entry)]))[0]))
-        side = "long" if self.side > 0 else "short"
         amounts = (each / MONEY_SCALE for each in (gross, gross - self.costs, value))
-        return (self.opened, at, side, self.lots, entry / 1e9, leave / 1e9, *amounts)
+        return (self.opened, at, self.side, self.lots, entry / 1e9, leave / 1e9, *amounts)

@@ -1,6 +1,6 @@
 """Run the backtest of a study: read each session's tape, trade its decisions, and collect the result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,19 +9,16 @@ from ofiml.backtest.instruments import AssignedInstrument
 from ofiml.backtest.latency import Latency
 from ofiml.backtest.money import Money
 from ofiml.backtest.result import Account, BacktestResult, collect_result
+from ofiml.backtest.traded_bars import count_bars_per_day, divide_bars
 from ofiml.backtest.trading import Execution, SessionResult, TradedMarket, release_marks, trade_session
 from ofiml.config import Backtest, FileDataset, SyntheticDataset
-from ofiml.data.calendar import ALWAYS
 from ofiml.data.sessions import list_sources
 from ofiml.errors import DataError
 from ofiml.parallel import Workers, run_pieces
 from ofiml.samples.session import SessionKey, SessionSamples
 from ofiml.samples.tape_cache import read_tapes
-from ofiml.strategy.build import Plans, TradedSession, sort_bars
+from ofiml.strategy.build import Plans, TradedSession
 from ofiml.ui.progress import Stages
-from ofiml.units import SECOND
-
-_DAY = 86_400 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +40,21 @@ class Desk:
 
 
 def run_backtest(
-    rows: pl.DataFrame, sessions: list[SessionSamples], plans: Plans, desk: Desk, stages: Stages
+    rows: pl.DataFrame,
+    sessions: list[SessionSamples],
+    plans: Plans,
+    desk: Desk,
+    stages: Stages,
+    keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda table: table,
 ) -> BacktestResult:
     """Trade the predicted bars `rows` by the decisions of `plans`, session by session.
 
-    Memory holds the tapes of `desk.threads` inputs at a time. Raises DataError if an input has changed since its
-    samples were made.
+    Memory holds the tapes of `desk.threads` inputs at a time. `keep` stores each table of the result and returns
+    what takes its place. Raises DataError if an input has changed since its samples were made.
     """
     money = {symbol: Money.of(one.instrument) for symbol, one in desk.instruments.items()}
     execution = Execution.of(desk.config, desk.latency, plans, desk.seed)
-    parts = dict(_divide(rows))
+    parts = divide_bars(rows)
     keys: dict[SessionKey, list[TradedSession]] = {}  # the paths of each session
     for key in parts:
         keys.setdefault((key.symbol, key.session), []).append(key)
@@ -90,37 +92,7 @@ def run_backtest(
         cap=desk.cap,
         money=money,
         days_per_year=max(instrument.trading_days for instrument in used),
-        bars_per_day=count_bars_per_day(rows, sessions),
+        bars_per_day=count_bars_per_day(parts, sessions),
         bar=desk.bar,
     )
-    return collect_result([by_key[key] for key in parts], desk.config, account)
-
-
-def _divide(rows: pl.DataFrame) -> Iterator[tuple[TradedSession, pl.DataFrame]]:
-    """Divide the predicted bars by symbol, session and, if there are several, path."""
-    by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
-    rows = rows.select(*by, "bar_close", "hold_until")  # what trading reads; each part is a copy
-    for key, part in rows.group_by(by, maintain_order=True):
-        yield TradedSession(*key), sort_bars(part)
-
-
-def count_bars_per_day(rows: pl.DataFrame, sessions: list[SessionSamples]) -> float:
-    """Count the times at which the equity is known on a full day of the calendar, not on the tested part of one.
-
-    On each date, the distinct times of predicted bars are scaled by the length of the calendar's session (of 24 hours
-    on a market that never closes) over the time that these bars cover; the mean over dates.
-    """
-    full: dict[str, int] = {}
-    for s in sessions:
-        length = _DAY if s.calendar == ALWAYS else (s.scheduled_close or s.close) - s.open
-        full[s.key[1]] = max(full.get(s.key[1], 0), length)
-    if "path" in rows.columns:
-        rows = rows.filter(pl.col("path") == rows["path"][0])
-    by_symbol = rows.group_by("session", "symbol").agg(
-        (pl.col("bar_close") - pl.col("bar_open")).cast(pl.Int64).sum().alias("covered")
-    )
-    covered = by_symbol.group_by("session").agg(pl.col("covered").max())
-    times = rows.group_by("session").agg(pl.col("bar_close").n_unique().alias("times"))
-    counts = times.join(covered, on="session")
-    per_day = [row["times"] * full[row["session"]] / max(1, row["covered"]) for row in counts.iter_rows(named=True)]
-    return sum(sorted(per_day)) / len(per_day)
+    return collect_result([by_key[key] for key in parts], desk.config, account, keep)

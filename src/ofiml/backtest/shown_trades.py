@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Int64
+from ofiml._typing import Float, Int64
+from ofiml.backtest.columns import Columns
 from ofiml.samples.tape import Tape
 from ofiml.units import PRICE_SCALE, SECOND
 
@@ -19,34 +20,47 @@ SHOWN_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def choose_trades(round_trips: pl.DataFrame) -> pl.DataFrame:
-    """Choose the round trips with the best and the worst `net`, and two evenly between them; all of up to four."""
-    order = np.argsort(-round_trips["net"].to_numpy(), kind="stable")
-    count = min(_TRADES, len(order))
-    return round_trips[order[[round(k * (len(order) - 1) / max(1, count - 1)) for k in range(count)]]]
+def choose_trades(net: Float) -> Int64:
+    """Choose the round trips with the best and the worst `net` (n,), and two evenly between them; all of up to four.
 
-
-def quote_round_trips(round_trips: pl.DataFrame, tape: Tape) -> pl.DataFrame:
-    """List the best quotes (currency, null for none) by the exchange's clock around the chosen round trips.
-
-    `opened` names the round trip. The quotes begin and end as long before and after it as it lasts, at least 5 s, and
-    are thinned evenly to 600.
+    Returns their rows (k,), the best first.
     """
-    chosen = choose_trades(round_trips)
-    spans = [column.cast(pl.Int64).to_list() for column in chosen.select("opened", "closed")]
-    opened, rows = np.empty(0, np.int64), np.empty(0, np.int64)
-    for start, end in zip(*spans, strict=True):
-        margin = max(end - start, _MIN_MARGIN)
-        first, last = np.searchsorted(tape.exchange, [start - margin, end + margin])
-        points = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
-        points = points[points < len(tape.exchange)]
-        opened, rows = np.append(opened, np.full(len(points), start)), np.append(rows, points)
-    bid, ask = (_price(side[rows], tape) for side in (tape.bid, tape.ask))
-    times = pl.Series(opened), pl.Series(tape.exchange[rows])
-    columns = zip(SHOWN_SCHEMA.items(), (*times, bid, ask), strict=True)
-    return pl.DataFrame([values.cast(kind).alias(name) for (name, kind), values in columns])
+    order = np.argsort(-net, kind="stable")
+    count = min(_TRADES, len(order))
+    return order[[round(k * (len(order) - 1) / max(1, count - 1)) for k in range(count)]]
 
 
-def _price(index: Int64, tape: Tape) -> pl.Series:
-    """Price quotes in currency; null without one."""
-    return pl.Series(np.where(index >= 0, (index + tape.base) * tape.tick / PRICE_SCALE, np.nan), nan_to_null=True)
+def quote_round_trips(trips: Columns, tape: Tape) -> Columns:
+    """List the best quotes (currency, NaN for none) by the exchange's clock around the chosen round trips.
+
+    `opened` (ns) names the round trip. The quotes begin and end as long before and after it as it lasts, at least 5 s,
+    and are thinned evenly to 600.
+    """
+    chosen = choose_trades(trips["net"])
+    opened, closed = trips["opened"][chosen], trips["closed"][chosen]
+    margin = np.maximum(closed - opened, _MIN_MARGIN)
+    first, last = np.searchsorted(tape.exchange, [opened - margin, closed + margin])
+    parts = [_choose_points(tape, *bounds) for bounds in zip(first.tolist(), last.tolist(), strict=True)]
+    rows = np.concatenate([np.empty(0, np.int64), *parts])
+    return {
+        "opened": np.repeat(opened, [len(part) for part in parts]),
+        "time": tape.exchange[rows],
+        "bid": _price(tape.bid[rows], tape),
+        "ask": _price(tape.ask[rows], tape),
+    }
+
+
+def tabulate_shown(shown: pl.DataFrame) -> pl.DataFrame:
+    """Tabulate quotes of `quote_round_trips` (`SHOWN_SCHEMA`), null for none."""
+    return shown.with_columns(pl.col("opened", "time").cast(SHOWN_SCHEMA["time"]), pl.col("bid", "ask").fill_nan(None))
+
+
+def _choose_points(tape: Tape, first: int, last: int) -> Int64:
+    """Choose the shown messages from `first` up to before `last`: all, or evenly some; without any, the next one."""
+    points = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
+    return points[points < len(tape.exchange)]
+
+
+def _price(index: Int64, tape: Tape) -> Float:
+    """Price quotes in currency; NaN without one."""
+    return np.where(index >= 0, (index + tape.base) * tape.tick / PRICE_SCALE, np.nan)

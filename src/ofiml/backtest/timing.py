@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ofiml._typing import Int64
+
 
 @dataclass(frozen=True, slots=True)
 class ProfitBySession:
@@ -13,12 +15,13 @@ class ProfitBySession:
     within: float
 
 
-def find_mean_gain(fills: pl.DataFrame, first: int, close: int, move: float) -> float:
+def find_mean_gain(filled: Int64, lots: Int64, first: int, close: int, move: float) -> float:
     """Find what the mean position over the time from `first` to `close` (ns) would have gained, held throughout.
 
-    `fills` has `filled` (ns) and `lots` (negative: sold), `move` is what one lot gained from `first` to `close`.
+    The fills (n,) are of `lots` (negative: sold), at the times `filled` (ns). `move` is what one lot gained from
+    `first` to `close`.
     """
     if close <= first:
         return 0.0
-    share = (close - fills["filled"]).cast(pl.Float64) / (close - first)
-    return float((fills["lots"].cast(pl.Float64) * share).sum()) * move
+    share = (close - filled) * (1 / (close - first))
+    return float(pl.Series(lots * share).sum()) * move

@@ -258,7 +258,7 @@ def _backtest(
         seed=config.seed,
         threads=config.threads,
     )
-    result = run_backtest(predictions, fitted.sessions, plans, desk, stages).map_tables(scratch.keep)
+    result = run_backtest(predictions, fitted.sessions, plans, desk, stages, scratch.keep)
     execution = check_execution(fitted.sessions, plans, result, desk) if config.evaluation.leak_check else None
     decisions = scratch.keep(tabulate_decisions(plans))
     return _Backtest(result, decisions, tabulate_rules(rules), compared, execution)

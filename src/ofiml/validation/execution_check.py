@@ -15,11 +15,11 @@ import polars as pl
 
 from ofiml._typing import Int64
 from ofiml.backtest import trading
-from ofiml.backtest.fills import tabulate_fills, tabulate_orders
+from ofiml.backtest.fills import describe_fills, describe_orders, list_fills, tabulate_fills, tabulate_orders
 from ofiml.backtest.money import Money
 from ofiml.backtest.result import BacktestResult
 from ofiml.backtest.run import Desk
-from ofiml.backtest.scenarios import MAIN, plan_scenarios
+from ofiml.backtest.scenarios import MAIN
 from ofiml.backtest.trading import Execution, TradedMarket
 from ofiml.data.schema import TIME, Session
 from ofiml.errors import LeakError
@@ -114,13 +114,14 @@ def compare_executions(
     Returns the numbers of orders and fills compared. Raises LeakError for the first that differs.
     """
     tape, meta = market.tape
-    config, latency = execution.config, execution.latency
-    scenarios = plan_scenarios(config, latency, exact=meta.exact, posts=execution.posts, seed=execution.seed)
-    (trades,) = trading.simulate_session(market, decisions, limits, execution, [scenarios[MAIN]])
+    scenario = execution.variants[meta.exact][MAIN]
+    (trades,) = trading.simulate_session(market, decisions, limits, execution, [scenario])
     known = int(np.searchsorted(tape.receipt, t, side="right"))
     until = int(tape.exchange[known - 1]) if known else 0
-    orders, orders_again = (_list_known_orders(table, until) for table in (study[0], tabulate_orders(trades, tape)))
-    fills, fills_again = (_list_known_fills(table, until) for table in (study[1], tabulate_fills(trades, tape)))
+    traded = describe_orders(trades, tape), describe_fills(trades, list_fills([trades], tape), tape)
+    again = tabulate_orders(pl.DataFrame(traded[0])), tabulate_fills(pl.DataFrame(traded[1]))
+    orders, orders_again = (_list_known_orders(table, until) for table in (study[0], again[0]))
+    fills, fills_again = (_list_known_fills(table, until) for table in (study[1], again[1]))
     _require_equal("order", orders, orders_again, key, t)
     _require_equal("fill", fills, fills_again, key, t)
     return orders.height, fills.height

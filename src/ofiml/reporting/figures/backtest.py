@@ -213,7 +213,8 @@ def _draw_trades(figure: Figure, study: Study) -> None:
     if "path" in trips.columns:
         trips, shown = (table.filter(pl.col("path") == trips["path"][0]) for table in (trips, shown))
     on = ["symbol", "session", "opened"]
-    chosen = choose_trades(trips.join(shown.select(on).unique(), on=on, how="semi", maintain_order="left"))
+    quoted = trips.join(shown.select(on).unique(), on=on, how="semi", maintain_order="left")
+    chosen = quoted[choose_trades(quoted["net"].to_numpy())]
     axes = np.atleast_1d(figure.subplots(2, 2) if chosen.height > 2 else figure.subplots(1, chosen.height)).ravel()
     for axis, trade in zip(axes, _read_trades(chosen), strict=False):
         quotes = shown.filter(pl.all_horizontal(pl.col(c) == getattr(trade, c) for c in on))
