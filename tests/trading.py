@@ -17,7 +17,7 @@ from ofiml.samples.prepare import prepare_session
 from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.strategy.bars import ForecastBars
-from ofiml.strategy.build import TradedSession, decide_session, read_hold_until
+from ofiml.strategy.build import TradedSession, decide_session, express_until
 from ofiml.strategy.fit import FittedRule
 from ofiml.strategy.limits import set_limits
 from ofiml.ui.progress import Stages
@@ -58,7 +58,8 @@ class Traded:
             rows = self.rows.filter((pl.col("symbol") == key.symbol) & (pl.col("session") == key.session))
             bars = ForecastBars.of(rows, [], _measure_fee(assigned[key.symbol], config.strategy.base_lots))
             rule = FittedRule(0, {key.symbol: {}}, {key.symbol: float("nan")})
-            decisions = decide_session(bars, read_hold_until(rows, config.strategy), config.strategy, key, rule)
+            until = rows.select(express_until(config.strategy))
+            decisions = decide_session(bars, until.to_series().to_numpy(), config.strategy, key, rule)
             plans[key] = decisions, set_limits(config.strategy, samples.close)
         desk = Desk(
             config=config.backtest, latency=make_latency(config.backtest, config.seed), dataset=config.dataset,

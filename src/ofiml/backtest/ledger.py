@@ -23,6 +23,7 @@ Money is an integer of 1e-12 units of the settlement currency.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -110,7 +111,10 @@ class Totals:
     def add(cls, parts: Iterable[Self]) -> Self:
         """Add the totals of several sessions; all is 0 without one."""
         parts = list(parts)
-        return cls(**{f.name: sum(getattr(part, f.name) for part in parts) for f in fields(cls)})
+        return cls(**{name: sum(map(attrgetter(name), parts)) for name in _SUMMED})
+
+
+_SUMMED = tuple(f.name for f in fields(Totals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +203,13 @@ def _list_totals(fills: Fills, worth: dict[str, Amounts], amounts: dict[str, Amo
         "rebates": np.maximum(-amounts["commission"], 0),
         **amounts,
     }
-    return np.stack([columns[f.name].astype(object) for f in fields(Totals)], axis=1)
+    return np.stack([columns[name].astype(object) for name in _SUMMED], axis=1)
 
 
 def _sum_totals(each: Amounts, left: int) -> Totals:
     """Sum what fills add; `left` is the worth of what is held at the session's end, 0 if it ends flat."""
-    gross, *others = each.sum(axis=0).tolist()
-    return Totals(**dict(zip((f.name for f in fields(Totals)), (left + gross, *others), strict=True)))
+    sums = dict(zip(_SUMMED, each.sum(axis=0).tolist(), strict=True))
+    return Totals(**{**sums, "gross": left + sums["gross"]})
 
 
 def charge_commissions(fills: Fills, money: Money) -> Amounts:

@@ -115,14 +115,14 @@ def simulate(
         if kernel.run(prepare_tape(tape), plan, desk, closing) != FULL:
             break
         capacity *= 4
-    order_columns, fill_columns = _take_columns(REPORT, decided="sent"), _take_columns(FILL)
+    made = (desk.traders[name].tolist() for name in ("first_row", "orders", "fills", "position"))
     return [
         Trades(
-            orders=desk.reports[t.first_row : t.first_row + t.orders].view(order_columns),
-            fills=desk.fills[t.first_row : t.first_row + t.fills].view(fill_columns),
-            position=int(t.position),
+            orders=desk.reports[first : first + orders].view(_ORDER_COLUMNS),
+            fills=desk.fills[first : first + fills].view(_FILL_COLUMNS),
+            position=position,
         )
-        for s, t in enumerate(desk.traders)
+        for first, orders, fills, position in zip(*made, strict=True)
     ]
 
 
@@ -271,6 +271,9 @@ def _take_columns(record: np.dtype[Any], **others: str) -> np.dtype[Any]:
     fields |= {name: fields[column] for name, column in others.items()}
     formats, offsets = [field[0] for field in fields.values()], [field[1] for field in fields.values()]
     return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": record.itemsize})
+
+
+_ORDER_COLUMNS, _FILL_COLUMNS = _take_columns(REPORT, decided="sent"), _take_columns(FILL)
 
 
 def _make_rows(count: int, record: Any) -> NDArray[Any]:

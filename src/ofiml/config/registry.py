@@ -43,6 +43,12 @@ def _read_entry_points(path: tuple[str, ...]) -> Any:  # its class depends on th
     return metadata.entry_points()  # of all groups, which takes no longer than one group
 
 
+@lru_cache(maxsize=16)  # no folder gets a module while the program runs, and each look-up of a name asks
+def _list_modules(path: tuple[str, ...], packages: bool) -> frozenset[str]:
+    """List the modules of the folders in `path`, and the packages if asked."""
+    return frozenset(module.name for module in pkgutil.iter_modules(path) if packages or not module.ispkg)
+
+
 def name_package(entry: EntryPoint) -> str:
     """Name the distribution that declares an entry point, with its version."""
     return "an unknown package" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
@@ -100,8 +106,7 @@ class Registry(Mapping[str, Record], Generic[Record]):
     def list_own(self) -> list[str]:
         """List the names of the folder."""
         package = importlib.import_module(self.folder.package)
-        modules = pkgutil.iter_modules(package.__path__)
-        names = {module.name for module in modules if self.folder.packages or not module.ispkg}
+        names = _list_modules(tuple(package.__path__), self.folder.packages)
         return sorted(name for name in names - getattr(package, "SHARED", frozenset()) if not name.startswith("_"))
 
     def list_installed(self) -> dict[str, list[EntryPoint]]:

@@ -7,6 +7,7 @@ at the fourth bid level over the last 30 s. A reduction over levels is `REDUCTIO
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 # The direction in which more of a part pushes the price. Size that arrives at the bid pushes up, at the ask down. Net
@@ -40,6 +41,7 @@ class FlowColumn:
         return f"{self.part}_{self.level:02d}{format_suffix(self.window)}"
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, name: str) -> Self | None:
         """Parse a column name; None for a name of another kind."""
         match = _FLOW.fullmatch(name)

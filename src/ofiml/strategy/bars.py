@@ -65,23 +65,23 @@ class ForecastBars:
 
         A column of the label, of the execution or of another horizon is never in `table`: it is known later.
         """
-        import polars as pl  # heavy, and every config check imports this module
 
         def read(name: str) -> Float:
-            missing = np.full(rows.height, np.nan)
-            return rows[name].cast(pl.Float64).to_numpy() if name in rows.columns else missing  # null becomes NaN
+            if name not in columns:
+                return np.full(rows.height, np.nan)
+            return rows[name].to_numpy().astype(np.float64, copy=False)  # null becomes NaN
 
+        columns = rows.columns
         tick = int(rows["tick"][0]) if rows.height else 1
         mid = read("mid")
-        sides = pl.col("bid", "ask")
-        quotes = rows.select(sides.fill_null(0), sides.is_not_null().name.prefix("has_"))
+        (bid, has_bid), (ask, has_ask) = (_read_prices(rows[side]) for side in ("bid", "ask"))
         return cls(
             tick=tick,
-            bar_close=rows["bar_close"].cast(pl.Int64).to_numpy(),
-            bid=quotes["bid"].to_numpy(),
-            ask=quotes["ask"].to_numpy(),
-            has_bid=quotes["has_bid"].to_numpy(),
-            has_ask=quotes["has_ask"].to_numpy(),
+            bar_close=rows["bar_close"].to_numpy(),
+            bid=bid,
+            ask=ask,
+            has_bid=has_bid,
+            has_ask=has_ask,
             mid=mid,
             spread=read("spread_ticks"),
             edge=read("edge_ticks"),
@@ -90,7 +90,7 @@ class ForecastBars:
             ofi=read(BEST_FLOW),
             volatility=read("trailing_volatility"),
             fee=fee(mid, tick),
-            table=rows[list_table_columns(rows.columns, features)],
+            table=rows[list_table_columns(columns, features)],
         )
 
     def read_column(self, name: str) -> Float:
@@ -100,3 +100,10 @@ class ForecastBars:
         import polars as pl
 
         return self.table[name].cast(pl.Float64).to_numpy()
+
+
+def _read_prices(prices: "pl.Series") -> tuple[Int64, Bool]:
+    """Read integer prices (n,), 0 where there is none, and where there is one."""
+    if prices.null_count() == 0:  # nearly always, and then the prices are not copied
+        return prices.to_numpy(), np.ones(len(prices), np.bool_)
+    return prices.fill_null(0).to_numpy(), prices.is_not_null().to_numpy()

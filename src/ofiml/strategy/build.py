@@ -39,9 +39,9 @@ def decide(fitted: FittedStudy, strategy: Strategy, rules: list[FittedRule], fee
     """
     features = list_feature_columns(fitted.config.features)
     parts: dict[TradedSession, list[Decisions]] = {}
-    for key, rows, rule in select_sessions(fitted, rules):
+    for key, rows, rule in select_sessions(fitted, strategy, rules):
         bars = ForecastBars.of(rows, features, fees[key.symbol])
-        parts.setdefault(key, []).append(decide_session(bars, read_hold_until(rows, strategy), strategy, key, rule))
+        parts.setdefault(key, []).append(decide_session(bars, rows["until"].to_numpy(), strategy, key, rule))
     closes = {s.key: s.close for s in fitted.sessions}
     return {
         key: (_join(decisions), set_limits(strategy, closes[key.symbol, key.session]))
@@ -50,16 +50,18 @@ def decide(fitted: FittedStudy, strategy: Strategy, rules: list[FittedRule], fee
 
 
 def select_sessions(
-    fitted: FittedStudy, rules: list[FittedRule]
+    fitted: FittedStudy, strategy: Strategy, rules: list[FittedRule]
 ) -> Iterator[tuple[TradedSession, pl.DataFrame, FittedRule]]:
     """Select the predicted bars of each fold, session and path, in time order, with the rule of the fold. They have the
-    columns that `ForecastBars.of` and `read_hold_until` read.
+    columns that `ForecastBars.of` reads, and `until` of `express_until`.
     """
     features = list_feature_columns(fitted.config.features)
     for result, rule in zip(fitted.results, rules, strict=True):
         rows = result.predictions
         by = ["symbol", "session", *(["path"] if "path" in rows.columns else [])]
-        rows = rows.select(*by, "hold_until", *list_read_columns(rows.columns, features))  # each part is a copy
+        rows = rows.select(
+            *by, express_until(strategy), *list_read_columns(rows.columns, features)
+        )  # each part is a copy
         for key, part in rows.group_by(by, maintain_order=True):
             yield TradedSession(*key), sort_bars(part), rule
 
@@ -70,10 +72,10 @@ def sort_bars(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def decide_session(
-    bars: ForecastBars, hold_until: Int64, strategy: Strategy, key: TradedSession, rule: FittedRule
+    bars: ForecastBars, until: Int64, strategy: Strategy, key: TradedSession, rule: FittedRule
 ) -> Decisions:
     """Decide at the bars of one session and fold. A decision depends on its bar and earlier ones, and on what the rule
-    learned from the train rows; `hold_until` (n,) passes through it.
+    learned from the train rows; `until` (n,) passes through it.
     """
     n, nothing = len(bars), np.zeros(len(bars), np.int64)
     held = Decisions(bars.bar_close, np.full(n, HOLD, np.uint8), *[nothing] * 6)
@@ -98,18 +100,18 @@ def decide_session(
     return held._replace(
         kind=np.where(signalled, TARGET, HOLD).astype(np.uint8),
         target=choice.side * lots,
-        until=np.where(signalled, hold_until, 0),
+        until=np.where(signalled, until, 0),
     )
 
 
-def read_hold_until(rows: pl.DataFrame, strategy: Strategy) -> Int64:
-    """Read when a position decided at each bar ends, (n,) ns: after `strategy.hold`, or with the horizon.
+def express_until(strategy: Strategy) -> pl.Expr:
+    """Express when a position decided at a bar ends, `until` (ns): after `strategy.hold`, or with the horizon.
 
     The end of a horizon of events or volume lies in the future of the bar: one may only test whether it has passed.
     """
     if strategy.hold_ns is not None:
-        return rows["bar_close"].cast(pl.Int64).to_numpy() + strategy.hold_ns
-    return rows["hold_until"].cast(pl.Int64).fill_null(LAST).to_numpy()
+        return (pl.col("bar_close").cast(pl.Int64) + strategy.hold_ns).alias("until")
+    return pl.col("hold_until").cast(pl.Int64).fill_null(LAST).alias("until")
 
 
 def _check_choice(choice: object, n: int, name: str) -> None:

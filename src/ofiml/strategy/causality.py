@@ -8,7 +8,7 @@ from ofiml.config import Strategy
 from ofiml.errors import LeakError
 from ofiml.samples.table import list_feature_columns
 from ofiml.strategy.bars import FeeTicks, ForecastBars
-from ofiml.strategy.build import decide_session, read_hold_until, select_sessions
+from ofiml.strategy.build import decide_session, select_sessions
 from ofiml.strategy.fit import FittedRule
 from ofiml.training.fitted import FittedStudy
 
@@ -21,12 +21,12 @@ def check_causality(
     Returns the number of decisions compared. Raises LeakError with the first decision that depends on a later bar.
     """
     features, compared = list_feature_columns(fitted.config.features), 0
-    for key, rows, rule in select_sessions(fitted, rules):
-        hold_until = read_hold_until(rows, strategy)
-        whole = decide_session(ForecastBars.of(rows, features, fees[key.symbol]), hold_until, strategy, key, rule)
+    for key, rows, rule in select_sessions(fitted, strategy, rules):
+        until = rows["until"].to_numpy()
+        whole = decide_session(ForecastBars.of(rows, features, fees[key.symbol]), until, strategy, key, rule)
         for cut in sorted({rows.height * k // (cuts + 1) for k in range(1, cuts + 1)} - {0}):
             bars = ForecastBars.of(rows.head(cut), features, fees[key.symbol])
-            part = decide_session(bars, hold_until[:cut], strategy, key, rule)
+            part = decide_session(bars, until[:cut], strategy, key, rule)
             for name in whole._fields:
                 before, after = getattr(whole, name), getattr(part, name)
                 differs = np.flatnonzero(before[:cut] != after)

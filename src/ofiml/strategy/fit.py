@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ofiml._typing import Float
 from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import locate_error
@@ -66,8 +67,8 @@ def _fit_rule(fitted: FittedStudy, result: FoldResult, strategy: Strategy, fees:
         symbol: fit(strategy, ForecastBars.of(rows, features, fees[symbol]))
         for symbol, rows in _split_by_symbol(learned.select("symbol", *list_read_columns(learned.columns, features)))
     }
-    known = train.select("symbol", "trailing_volatility")
-    volatility = {symbol: _measure_volatility(rows) for symbol, rows in _split_by_symbol(known)}
+    known = train.group_by("symbol", maintain_order=True).agg(pl.col("trailing_volatility").drop_nulls())
+    volatility = {symbol: _measure_volatility(each.to_numpy()) for symbol, each in zip(*known, strict=True)}
     return FittedRule(result.fold.index, numbers, volatility)
 
 
@@ -91,8 +92,7 @@ def _split_by_symbol(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     return ((str(key[0]), part) for key, part in rows.group_by("symbol", maintain_order=True))
 
 
-def _measure_volatility(rows: pl.DataFrame) -> float:
-    volatility = rows["trailing_volatility"].drop_nulls().to_numpy()
+def _measure_volatility(volatility: Float) -> float:
     return float(np.sqrt(np.mean(volatility**2))) if len(volatility) else float("nan")
 
 
