@@ -69,6 +69,11 @@ class Strategy(Schema):
         return parse_duration(self.flat_before_close, "strategy.flat_before_close")
 
     @property
+    def learns(self) -> bool:
+        """Whether the rule learns from train rows. They are read only if it does."""
+        return RULES[self.name].fit is not fit_nothing
+
+    @property
     def fits_forecasts(self) -> bool:
         """Whether the rule learns from forecasts of train rows, which then come from models fitted on other rows."""
         return False

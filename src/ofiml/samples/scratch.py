@@ -43,14 +43,10 @@ class Scratch:
 
     def write(self, table: pl.DataFrame) -> Region:
         """Write a table and return its place. Raises OSError with the name of the folder, if its disk is full."""
-        content = table.write_ipc(None, record_batch_size=max(1, table.height)).getbuffer()
         with self._lock, name_file(self._folder):
-            start = self._end
-            self._file.seek(start)
-            rest = memoryview(content)
-            while rest:
-                rest = rest[self._file.write(rest) :]
-            end = start + len(content)
+            start = self._file.seek(self._end)
+            table.write_ipc(self._file, record_batch_size=max(1, table.height))  # straight from the table's memory
+            end = self._file.tell()
             self._end = end + -end % _ALIGNMENT
         return Region(start, end)
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ofiml._typing import Float
 from ofiml.config import Strategy
 from ofiml.config.strategy import RULES
 from ofiml.errors import locate_error
@@ -61,14 +60,16 @@ def fit_rules(fitted: FittedStudy, strategy: Strategy, fees: Mapping[str, FeeTic
 
 def _fit_rule(fitted: FittedStudy, result: FoldResult, strategy: Strategy, fees: Mapping[str, FeeTicks]) -> FittedRule:
     train = fitted.select_train_rows(result)
+    known = train.select("symbol", "trailing_volatility")
+    volatility = {symbol: _measure_volatility(rows) for symbol, rows in _split_by_symbol(known)}
+    if not strategy.learns:
+        return FittedRule(result.fold.index, {symbol: {} for symbol in volatility}, volatility)
     learned = forecast_train_rows(fitted, result, strategy.name) if strategy.fits_forecasts else train
     fit, features = RULES[strategy.name].fit, list_feature_columns(fitted.config.features)
     numbers = {
         symbol: fit(strategy, ForecastBars.of(rows, features, fees[symbol]))
         for symbol, rows in _split_by_symbol(learned.select("symbol", *list_read_columns(learned.columns, features)))
     }
-    known = train.group_by("symbol", maintain_order=True).agg(pl.col("trailing_volatility").drop_nulls())
-    volatility = {symbol: _measure_volatility(each.to_numpy()) for symbol, each in zip(*known, strict=True)}
     return FittedRule(result.fold.index, numbers, volatility)
 
 
@@ -92,7 +93,8 @@ def _split_by_symbol(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     return ((str(key[0]), part) for key, part in rows.group_by("symbol", maintain_order=True))
 
 
-def _measure_volatility(volatility: Float) -> float:
+def _measure_volatility(rows: pl.DataFrame) -> float:
+    volatility = rows["trailing_volatility"].drop_nulls().to_numpy()
     return float(np.sqrt(np.mean(volatility**2))) if len(volatility) else float("nan")
 
 

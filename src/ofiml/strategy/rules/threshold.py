@@ -22,8 +22,12 @@ class ThresholdStrategy(Strategy):
     quantile: Annotated[float, within("(0, 1)")]
 
     @property
-    def fits_forecasts(self) -> bool:
+    def learns(self) -> bool:
         return self.threshold == "quantile"
+
+    @property
+    def fits_forecasts(self) -> bool:
+        return self.learns
 
     def explain_unused_keys(self) -> dict[str, str]:
         if self.threshold == "cost":
@@ -37,8 +41,6 @@ def fit(config: ThresholdStrategy, train: ForecastBars) -> dict[str, float]:
     Forecasts of the rows that a model has learned from are larger than those of new rows, the more so the more flexible
     the model: their quantile would be exceeded less often than it says.
     """
-    if config.threshold == "cost":
-        return {}
     sizes = np.abs(train.edge[~np.isnan(train.edge)])
     return {"threshold": float(np.quantile(sizes, config.quantile)) if len(sizes) else float("nan")}
 
