@@ -1,6 +1,7 @@
 """Flow per event: known answers, symmetry, boundaries, and the kernels against their plain twins."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,3 +139,20 @@ def test_an_event_on_the_edge_belongs_to_the_bar_that_closes_there():
     books = [(100, 5, 102, 7)], [(100, 6, 102, 7)], [(100, 8, 102, 7)]
     rows = [{"t": t, "book": b} for t, b in zip((0.5, 1.0, 1.000000001), books, strict=True)]
     assert table(session(rows, close=2))["ofi_00"].to_list() == [1, 2]
+
+
+@pytest.mark.parametrize("normalise", ["none", "depth"])
+def test_the_matrix_is_filled_block_by_block(normalise, monkeypatch):
+    rng = np.random.default_rng(0)
+    flow = pl.Series([None, *rng.integers(-9, 9, 10).tolist()])
+    depth = pl.Series([None, 0.0, float("nan"), *rng.uniform(1, 9, 8)])
+    rows = pl.DataFrame({"ofi_00": flow, "ofi_01": flow.reverse(), "depth": depth})
+    positions = np.array([0, 1, 2, 5, 6, 10])
+    whole, some = (build_flow_matrix(rows, 2, normalise, at=at) for at in (None, positions))
+    monkeypatch.setattr("ofiml.ofi.flow._BLOCK_ROWS", 4)
+    np.testing.assert_array_equal(build_flow_matrix(rows, 2, normalise), whole)
+    np.testing.assert_array_equal(build_flow_matrix(rows, 2, normalise, at=positions), whole[positions])
+    np.testing.assert_array_equal(some, whole[positions])
+    known = flow.fill_null(float("nan")).cast(pl.Float64).to_numpy()
+    by_depth = np.where(depth.to_numpy() > 0, known / np.where(depth.to_numpy() > 0, depth.to_numpy(), 1), 0 * known)
+    np.testing.assert_array_equal(whole[:, 0], known if normalise == "none" else by_depth)

@@ -7,4 +7,4 @@ packages add models by the entry point `ofiml.models` (`config.registry`).
 
 __all__ = ["SHARED"]
 
-SHARED = frozenset({"base", "calibration", "flat", "linear", "pipeline", "registry", "trees"})
+SHARED = frozenset({"base", "calibration", "flat", "linear", "pipeline", "registry", "standard_rows", "trees"})

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from ofiml._typing import Float
 from ofiml.atomic import write_text_atomically
 from ofiml.errors import DataError, OneWayError
 from ofiml.models.base import expand_binary_probabilities
+from ofiml.models.standard_rows import StandardRows
 from ofiml.splits.inner import Inner
+
+_BLOCK_ROWS = 1 << 13  # whose standardised values stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +38,18 @@ class Scorer:
         return (np.where(np.isnan(x), self.median, x) - self.mean) / self.scale
 
     def score(self, x: Float) -> Float:
-        """Compute the score (n,) of features (n, k)."""
-        return np.sum(self.standardise(x) * self.coef, axis=1) + self.intercept
-
-
-@dataclass(frozen=True, slots=True)
-class _StandardRows:
-    """Train rows x (n, k), imputed and standardised, and the fitted transformers that did it."""
-
-    x: Float
-    imputer: Any
-    scaler: Any
-
-    @classmethod
-    def of(cls, x: Float) -> Self:
-        """Impute and standardise x in place."""
-        from sklearn.impute import SimpleImputer
-        from sklearn.preprocessing import StandardScaler
-
-        # From a row of medians the imputer learns them; from all rows it would sort and copy all columns at once.
-        imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(compute_medians(x)[None, :])
-        for column, median in zip(x.T, imputer.statistics_, strict=True):
-            column[np.isnan(column)] = median
-        scaler = StandardScaler(copy=False)
-        x = scaler.fit_transform(x)
-        scaler.set_params(copy=True)  # who predicts with it keeps his rows
-        return cls(x, imputer, scaler)
+        """Compute the score (n,) of features (n, k), a block of rows at a time."""
+        score = np.empty(len(x))
+        for first in range(0, len(x), _BLOCK_ROWS):
+            rows = slice(first, first + _BLOCK_ROWS)
+            score[rows] = np.sum(self.standardise(x[rows]) * self.coef, axis=1)
+        return score + self.intercept
 
 
 class Linear:
     """A scikit-learn linear estimator with imputation and standardisation. A classifier predicts the rows that move.
 
-    The estimator may change the rows that it is fitted on (`copy_X=False`): they are a copy.
+    The estimator may change the rows that it is fitted on (`copy_X=False`).
     """
 
     def __init__(self, estimator: Any, *, classify: bool) -> None:
@@ -75,11 +58,13 @@ class Linear:
         self.pipeline: Any = None
 
     def fit(self, x: Float, y: Float, inner: Inner) -> "Linear":
+        return self.fit_in_place(x if self.classify else x.copy(), y)
+
+    def fit_in_place(self, x: Float, y: Float) -> "Linear":
+        """Fit as `fit` does, and use the memory of x (n, k), whose values are lost."""
         if self.classify:
             x, y = select_moves(x, y)
-        else:
-            x = x.copy()  # the one copy, which is then imputed, standardised and centred in place
-        return self._fit_rows(_StandardRows.of(x), y)
+        return self._fit_rows(StandardRows.of(x), y)
 
     def fit_each(self, x: Float, labels: Sequence[Float]) -> list["Linear"]:
         """Fit a model like this one, of a return, to each of several `labels` (n,) of the same rows x (n, k), which are
@@ -87,18 +72,18 @@ class Linear:
         """
         from sklearn.base import clone
 
-        rows = _StandardRows.of(x)
+        rows = StandardRows.of(x)
         models = []
         for k, y in enumerate(labels):
             own = replace(rows, x=rows.x.copy()) if k < len(labels) - 1 else rows
             models.append(Linear(clone(self._estimator), classify=False)._fit_rows(own, y))
         return models
 
-    def _fit_rows(self, rows: "_StandardRows", y: Float) -> "Linear":
+    def _fit_rows(self, rows: StandardRows, y: Float) -> "Linear":
         """Fit on standardised rows, which an estimator may centre in place."""
         from sklearn.pipeline import make_pipeline
 
-        self._train_mean = rows.x.mean(axis=0)
+        self._train_mean = rows.mean
         estimator = self._estimator.fit(rows.x, y)
         self.pipeline = make_pipeline(rows.imputer, rows.scaler, estimator)
         self.scorer = Scorer(
@@ -152,16 +137,6 @@ class Linear:
 
     def native(self) -> Any:
         return self.pipeline
-
-
-def compute_medians(x: Float) -> Float:
-    """Compute the median (k,) of the known values of each column of x (n, k); NaN where none is known."""
-    medians = np.full(x.shape[1], np.nan)
-    for j, column in enumerate(x.T):
-        known = column[~np.isnan(column)]
-        if len(known):
-            medians[j] = np.median(known)
-    return medians
 
 
 def select_moves(x: Float, y: Float) -> tuple[Float, Float]:

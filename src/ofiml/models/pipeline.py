@@ -33,16 +33,23 @@ class Pipeline:
         """The names of the model's features, in the order of their columns. Known after `fit` or `load`."""
         return [*self.reducer.columns, *self.columns]
 
-    def fit(self, flow: Float, others: Float, y: Float, inner: Inner) -> "Pipeline":
-        """Fit on flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes."""
+    def fit(self, flow: Float, others: Float, y: Float, inner: Inner, *, in_place: bool = False) -> "Pipeline":
+        """Fit on flow (n, levels), other features (n, k) and labels (n,) of the rows that `inner` describes. With
+        `in_place` the flow is not needed afterwards: the model may use its memory, and its values are lost.
+        """
         self._build_parts(flow.shape[1])
         self.reducer.fit(flow, y)
-        self.model.fit(self.build_features(flow, others), y, inner)
+        x = self.build_features(flow, others)
+        if isinstance(self.model, Linear) and (in_place or not np.may_share_memory(x, flow)):
+            self.model.fit_in_place(x, y)
+        else:
+            self.model.fit(x, y, inner)
         return self
 
     def fit_each(self, flow: Float, others: Float, labels: Sequence[Float], inner: Inner) -> "list[Pipeline | None]":
         """Fit a pipeline like this one to each of several `labels` (n,) of the same rows; None where they cannot be
-        learned from. Each equals that of `fit`, to the bit; what does not depend on the labels is done once.
+        learned from. Each equals that of `fit`, to the bit; what does not depend on the labels is done once. The values
+        of the flow are lost, as with `in_place`.
         """
         pipelines = [
             Pipeline(self.ofi, self.config, task=self.task, seed=self.seed, columns=self.columns) for _ in labels
@@ -52,7 +59,6 @@ class Pipeline:
         first = pipelines[0]
         if isinstance(first.model, Linear) and not (first.model.classify or first.reducer.fitted):
             x = first.build_features(flow, others)
-            x = x.copy() if np.may_share_memory(x, flow) else x  # which is then changed in place
             del flow, others  # rows that were selected for this call need not outlive it
             models = first.model.fit_each(x, labels)
             for pipeline, model in zip(pipelines, models, strict=True):

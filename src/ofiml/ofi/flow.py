@@ -17,6 +17,8 @@ from ofiml.ofi.columns import NET_PART, FlowColumn, format_suffix
 from ofiml.ofi.flow_kernel import fill_flow_row
 from ofiml.units import parse_duration
 
+_BLOCK_ROWS = 1 << 15  # whose flow stays in the cache while its columns are written
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -110,19 +112,18 @@ def build_flow_matrix(
     Depth is one number for all levels; the ratio is 0 where depth is 0. NaN where a look-back begins before the start.
     """
     groups = groups or [NET]
-    out = np.empty((table.height if at is None else len(at), len(groups) * levels))
-
-    def read(name: str) -> Float:
-        column = table[name] if at is None else table[name].gather(at)
-        return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-    for g, group in enumerate(groups):
-        depth = read(group.depth) if normalise == "depth" else None
-        for m, name in enumerate(group.name_columns(levels)):  # one column at a time, so that only `out` is large
-            flow = read(name)
-            if depth is not None:
-                flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
-            out[:, g * levels + m] = flow
+    count = table.height if at is None else len(at)
+    out = np.empty((count, len(groups) * levels))
+    for first in range(0, count, _BLOCK_ROWS):
+        block = out[first : first + _BLOCK_ROWS]
+        rows = slice(first, first + len(block)) if at is None else at[first : first + len(block)]
+        for g, group in enumerate(groups):
+            depth = table[group.depth][rows].to_numpy() if normalise == "depth" else None
+            for m, name in enumerate(group.name_columns(levels)):
+                flow = table[name][rows].to_numpy()
+                if depth is not None:
+                    flow = np.divide(flow, depth, out=np.where(np.isnan(flow), np.nan, 0.0), where=depth > 0)
+                block[:, g * levels + m] = flow
     return out
 
 

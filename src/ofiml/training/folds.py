@@ -150,11 +150,13 @@ def fit_fold(
         tuned = _tune(train, (flow, others), model, fold.index, settings, step, threads)
         model = tuned.model
 
-    def fit(seed: int) -> Pipeline:
-        return build_pipeline(model, settings, seed).fit(flow, others, y, Inner(spans, settings.split.embargo_ns))
-
-    pipeline = fit(settings.seed)
-    by_seed = {s: pipeline if s == settings.seed else fit(s) for s in settings.seeds}
+    inner, seeds = Inner(spans, settings.split.embargo_ns), list(dict.fromkeys([settings.seed, *settings.seeds]))
+    fits = {
+        seed: build_pipeline(model, settings, seed).fit(flow, others, y, inner, in_place=seed == seeds[-1])
+        for seed in seeds
+    }
+    del flow, others
+    pipeline, by_seed = fits[settings.seed], {seed: fits[seed] for seed in settings.seeds}
     test = select_inputs(block, levels, settings.ofi, settings.features)
     y_hat, proba, move = pipeline.predict(*test), pipeline.probabilities(*test), train["move_ticks"].to_numpy()
     flat = None if proba is None else proba[:, PROBABILITIES.index("p_flat")]

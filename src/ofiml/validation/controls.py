@@ -92,15 +92,17 @@ class _Refit:
     y: Float
     source: Int64
 
-    @property
-    def known(self) -> Bool:
-        return ~np.isnan(self.y) & (self.source >= 0)
+    def is_known(self, at: Int64) -> Bool:
+        return ~np.isnan(self.y[at]) & (self.source[at] >= 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """All n bars of the study in time order: what the controls need besides the inputs of models."""
+    """All n bars of the study in time order: what the controls need besides the inputs of models. `labelled_at` are the
+    positions of those with a label, to which folds refer.
+    """
 
+    labelled_at: Int64
     y: Float
     spans: Intervals
     refits: dict[ControlName, _Refit]
@@ -126,7 +128,9 @@ class _Inputs:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What one fold needs: the positions of its train and test rows, and its tuned model."""
+    """What one fold needs: its train rows among the labelled ones, the positions of its test rows, and its tuned
+    model.
+    """
 
     train: Int64
     test: Int64
@@ -137,10 +141,9 @@ def run_controls(fitted: FittedStudy, workers: Workers, step: Callable[[], None]
     """Run every control: fit it, and measure it and the model's distance from it. `step` is called after each fold."""
     config = fitted.config
     settings, rows = FitSettings.of(config), _read_rows(fitted)
-    labelled_at = fitted.locate_labelled()
     pieces = [
         _Piece(
-            labelled_at[r.fold.train],
+            r.fold.train,
             locate_tested_bars(fitted.rows, r.fold)[r.predictions["y"].is_not_null().to_numpy()],
             r.model,
         )
@@ -204,7 +207,8 @@ def _measure_control(
 
 def _run_fold(piece: _Piece, shared: SharedRecord[_Rows], inputs: _Inputs) -> dict[ControlName, Forecast]:
     """Run every control on one fold: forecast its test rows, NaN where a control has no forecast."""
-    rows, train, test, target = shared.read(), piece.train, piece.test, inputs.settings.target
+    rows, test, target = shared.read(), piece.test, inputs.settings.target
+    train = rows.labelled_at[piece.train]
     out = _refit_controls(rows, inputs, train, test, piece.model)
     y, y_test = _encode_labels(rows.y, train, test, target)
     train_mean = np.full(len(test), float(y.mean()))
@@ -221,14 +225,20 @@ def _refit_controls(
     """Refit the fold's pipeline for each control, and forecast the test rows. Controls with the same rows and sources,
     whose labels alone differ, are fitted together.
     """
-    used = {name: _select_rows(control, rows.spans, train, test) for name, control in rows.refits.items()}
+    groups: list[tuple[_Used, list[ControlName]]] = []
+    for name, control in rows.refits.items():
+        used = _select_rows(control, rows.spans, train, test)
+        together = next((names for other, names in groups if _are_equal(other, used)), None)
+        if together is None:
+            groups.append((used, [name]))
+        else:
+            together.append(name)
     out: dict[ControlName, Forecast] = {}
-    for name in used:
-        if name not in out:
-            together = [other for other in used if other not in out and _are_equal(used[other], used[name])]
-            labels = [rows.refits[other].y for other in together]
-            out |= dict(zip(together, _refit_labels(labels, rows.spans, inputs, used[name], test, model), strict=True))
-    return {name: out[name] for name in used}
+    while groups:  # the rows of each are let go after it
+        used, names = groups.pop()
+        labels = [rows.refits[name].y for name in names]
+        out |= dict(zip(names, _refit_labels(labels, rows.spans, inputs, used, test, model), strict=True))
+    return {name: out[name] for name in rows.refits}
 
 
 class _Used(NamedTuple):
@@ -243,15 +253,16 @@ class _Used(NamedTuple):
 
 
 def _select_rows(control: _Refit, spans: Intervals, train: Int64, test: Int64) -> _Used:
-    known = control.known
-    fit_rows, is_known = train[known[train]], known[test]
+    fit_rows, is_known = train[control.is_known(train)], control.is_known(test)
+    sources = control.source[fit_rows]
     # Where training follows testing, the look-back of another source row may reach into the test block, so such rows
     # are purged. Rows that are their own source stay as the splitter left them: the control tests that purge.
-    is_shifted, first = control.source[fit_rows] != fit_rows, spans.first_used[control.source[fit_rows]]
-    if is_shifted.any():
-        test_labels = spans.label_start[test], spans.label_end[test]
-        fit_rows = fit_rows[~(is_shifted & overlaps_any(first, spans.label_end[fit_rows], *test_labels))]
-    return _Used(fit_rows, control.source[fit_rows], is_known, control.source[test[is_known]])
+    is_shifted = sources != fit_rows
+    if not is_shifted.any():
+        return _Used(fit_rows, fit_rows, is_known, control.source[test[is_known]])
+    test_labels = spans.label_start[test], spans.label_end[test]
+    kept = ~(is_shifted & overlaps_any(spans.first_used[sources], spans.label_end[fit_rows], *test_labels))
+    return _Used(fit_rows[kept], sources[kept], is_known, control.source[test[is_known]])
 
 
 def _are_equal(a: _Used, b: _Used) -> bool:
@@ -291,8 +302,9 @@ def _refit_labels(
 
 def _encode_labels(y: Float, train: Int64, test: Int64, target: Target) -> tuple[Float, Float]:
     """Encode the labels of train and test rows as a fold with these train rows does."""
-    encoder = Encoder.fit(y[train], target.dead_band)
-    return encoder.encode(y[train]), encoder.encode(y[test])
+    y_train = y[train]
+    encoder = Encoder.fit(y_train, target.dead_band)
+    return encoder.encode(y_train), encoder.encode(y[test])
 
 
 def _fit_line(x: Float, y: Float, at: Float) -> Float:
@@ -331,4 +343,4 @@ def _read_rows(fitted: FittedStudy) -> _Rows:
         "shifted": _Refit(y, source),
     }
     naive: dict[ControlName, Float] = {"last_return": last, "ofi_sign": sign} if forecast else {"ofi_sign": sign}
-    return _Rows(y, read_intervals(rows), refits, naive)
+    return _Rows(fitted.locate_labelled(), y, read_intervals(rows), refits, naive)
