@@ -1,7 +1,7 @@
 """Studies of any size for benchmarks: sessions of the embedded market, repeated for many symbols and dates."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice, product
@@ -20,8 +20,11 @@ from ofiml.samples.session import SessionSamples
 from ofiml.samples.settings import SampleSettings
 from ofiml.samples.tape import SessionTape, record_session
 from ofiml.study import run as study
+from ofiml.training.fitted import FittedStudy
 from ofiml.ui.progress import Stages
 from ofiml.units import SECOND
+from ofiml.validation import past_check
+from ofiml.validation.altered_future import Moment
 
 _DAY = 86_400 * SECOND
 _FIRST = dt.date(2024, 1, 1)
@@ -42,7 +45,10 @@ def list_tiles(templates: int, symbols: int, sessions: int) -> list[Tile]:
 
 @contextmanager
 def replace_market(config: Config, symbols: int, rows: int) -> Iterator[None]:
-    """Let the study of `config` read about `rows` repeated bars instead of simulating as many sessions."""
+    """Let the study of `config` read about `rows` repeated bars instead of simulating as many sessions.
+
+    Of a leak check, all that grows with the rows is done; sessions are not read and traded again with another future.
+    """
     stages = Stages()
     templates = prepare_dataset(SampleSettings.of(config), Workers(1), stages).sessions
     tapes = [record_session(session) for source in list_sources(config.dataset) for session in source()]
@@ -67,7 +73,12 @@ def replace_market(config: Config, symbols: int, rows: int) -> Iterator[None]:
         tape = _shift_tape(early_tapes[template], later)
         yield tape._replace(meta=tape.meta._replace(symbol=symbol, date=date))
 
+    def remake(moments: Sequence[Moment], fitted: FittedStudy) -> dict[Moment, pl.DataFrame]:
+        return {moment: past_check.select_past(fitted.rows, moment) for moment in moments}
+
     with ExitStack() as stack:
+        stack.enter_context(patch.object(past_check, "remake_rows", remake))
+        stack.enter_context(patch.object(study, "check_execution", lambda *_: None))
         stack.enter_context(patch.object(study, "prepare_dataset", prepare))
         stack.enter_context(patch.object(backtest, "list_sources", lambda _: range(len(tiles))))
         stack.enter_context(patch.object(backtest, "read_tapes", read))

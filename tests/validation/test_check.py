@@ -1,11 +1,13 @@
 """The study's own leak check: planted leaks of each kind end a run with the place, and sound studies pass."""
 
 import json
+import sys
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 
 from ofiml.cli.exits import run_command
@@ -25,6 +27,7 @@ from ofiml.validation import altered_future, leak_check, past_check
 from ofiml.validation import perturbed_refit as refit
 from ofiml.validation.altered_future import alter_future
 from tests.conftest import slow_but_each, slow_except
+from tests.mapped import list_columns_in_memory
 
 MARKET = ["dataset.session_length=15m", "dataset.max_events=null"]
 QUICK = ["debug=tiny", "tuning=off", "model=ols", "evaluation.leak_check=true", *MARKET]
@@ -255,6 +258,20 @@ def test_other_values_are_of_no_train_row_and_keep_their_place(configure):
         assert min(abs(f) for f in other["ofi_00"][2:]) >= 2 * 30
         assert not set(other["return_1"][2:]) & set(price)
     assert set(other["y"][2:]) <= {1.0, -1.0, 0.0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the maps of the process")
+def test_the_altered_rows_lie_in_a_file(run, monkeypatch):
+    in_memory, fit = [], training.fit_fold
+
+    def look(labelled, block, *rest, **options):
+        in_memory.append(list_columns_in_memory(labelled.select("y", cs.starts_with("ofi_"))))
+        return fit(labelled, block, *rest, **options)
+
+    monkeypatch.setattr(training, "fit_fold", look)
+    report = run(*CORE).report
+    assert len(in_memory) == len(report.folds) + 1
+    assert in_memory[-1] == []  # of the refit, the last
 
 
 def test_switched_off_it_says_nothing(run, monkeypatch):

@@ -17,7 +17,7 @@ from ofiml.data.schema import TIME
 from ofiml.errors import LeakError
 from ofiml.ofi.flow import list_flow_groups
 from ofiml.samples.session import SessionKey
-from ofiml.samples.table import list_feature_columns
+from ofiml.samples.table import list_feature_columns, take_rows
 from ofiml.training.fitted import FittedStudy
 from ofiml.training.folds import FoldResult
 from ofiml.validation.altered_future import SEED, Moment
@@ -64,6 +64,9 @@ class LeakCheck:
 #: The steps of a leak check: the past of all moments, their predictions, a fold refitted. `step` is called after each.
 LEAK_CHECK_STEPS = 3
 
+# The columns of train rows that are compared with test rows, and those that name one.
+_TRAIN = ("symbol", "session", "bar_close", "first_used", "label_start", "label_end")
+
 
 def check_leaks(fitted: FittedStudy, step: Callable[[], None]) -> LeakCheck:
     """Check that train rows, bars, flow, inputs, models and predictions do not depend on the future.
@@ -71,7 +74,7 @@ def check_leaks(fitted: FittedStudy, step: Callable[[], None]) -> LeakCheck:
     Raises LeakError for the first value that differs, with the column, the bar and both values.
     """
     for result in fitted.results:
-        check_train_rows(fitted.select_train_rows(result), result)
+        check_train_rows(take_rows(fitted.labelled.select(_TRAIN), result.fold.train), result)
     moments = _choose_moments(fitted)
     pasts = check_pasts(moments, fitted)
     step()
@@ -131,20 +134,19 @@ def _choose_moments(fitted: FittedStudy) -> list[Moment]:
     """
     config, results = fitted.config, fitted.results
     rng = np.random.default_rng([SEED, 2])
-    count, last = config.evaluation.leak_times, fitted.rows.group_by("symbol", "session").agg(pl.col("bar_close").max())
-    ends = {(symbol, session): end for symbol, session, end in last.iter_rows()}
+    count, by = config.evaluation.leak_times, ["symbol", "session"]
+    ends = fitted.rows.group_by(by).agg(pl.col("bar_close").max().alias("end"))
     origins = {s.key: s.origin for s in fitted.sessions}
     moments: list[Moment] = []
     for index in np.linspace(0, len(results) - 1, count).round().astype(int):
-        bars = results[index].predictions.select("symbol", "session", "bar_close")
-        closes: dict[SessionKey, list[int]] = {}
-        for symbol, session, close in bars.iter_rows():
-            if close < ends[symbol, session]:
-                closes.setdefault((symbol, session), []).append(close)
-        candidates = _prefer_other_sessions(list(closes), [m.key for m in moments], origins)
+        bars = results[index].predictions.select(*by, "bar_close").join(ends, on=by, maintain_order="left")
+        bars = bars.filter(pl.col("bar_close") < pl.col("end")).group_by(by, maintain_order=True).agg("bar_close")
+        keys = list(bars.select(by).iter_rows())
+        candidates = _prefer_other_sessions(keys, [m.key for m in moments], origins)
         if candidates:
             key = candidates[int(rng.integers(len(candidates)))]
-            moments.append(Moment(results[index].fold.index, key, closes[key][int(rng.integers(len(closes[key])))]))
+            closes = bars["bar_close"][keys.index(key)]
+            moments.append(Moment(results[index].fold.index, key, closes[int(rng.integers(len(closes)))]))
     # Grouped by session, in the order of the first moment of each.
     return [m for key in dict.fromkeys(m.key for m in moments) for m in moments if m.key == key]
 

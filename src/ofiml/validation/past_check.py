@@ -44,7 +44,7 @@ def check_pasts(moments: list[Moment], fitted: FittedStudy) -> dict[Moment, Past
     """Check that the rows up to each moment do not depend on the data after it. Raises LeakError for a difference."""
     store = fitted.config.features.store
     storage = None if store is None else open_storage(store)
-    pasts = {m: _select_past(fitted.rows, m) for m in moments}
+    pasts = {m: select_past(fitted.rows, m) for m in moments}
     names = {m: None if storage is None else _name_pass(m, pasts[m], fitted) for m in moments}
     checks: dict[Moment, PastCheck] = {}
     for moment, name in names.items():
@@ -61,7 +61,7 @@ def check_pasts(moments: list[Moment], fitted: FittedStudy) -> dict[Moment, Past
     return checks
 
 
-def _select_past(rows: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+def select_past(rows: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     symbol, date = moment.key
     of_session = (pl.col("symbol") == symbol) & (pl.col("session") == date)
     return rows.filter(of_session & (pl.col("bar_close") <= moment.t))

@@ -1,15 +1,15 @@
 """The second part of the leak check: a fold's model must not depend on rows outside its train rows.
 
 The study's own `training.fit_fold` refits one fold. Every row outside its train rows (tested, purged, embargoed, or
-left out) has altered labels, features and flow: each column is permuted among these rows and multiplied by a factor
-between 2 and 4. The fold predicts the altered test block and the unaltered one. Predictions of the unaltered block must
-equal those of the study to the bit. A scaler, dead band, calibration or validation set that uses another row changes
-them.
+left out) has altered labels, features and flow: each column is rotated among these rows by a random number of them and
+multiplied by random factors between 2 and 4. The fold predicts the altered test block and the unaltered one.
+Predictions of the unaltered block must equal those of the study to the bit. A scaler, dead band, calibration or
+validation set that uses another row changes them.
 
 Nothing is tuned: the fold keeps its tuned parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +52,9 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
     outside[result.fold.train] = False
     block = select_tested_bars(fitted.rows, result.fold)
     rng = np.random.default_rng([config.seed, 4])
-    others = alter_rows(labelled, outside, rng, config.target)
-    bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target), block])
+    keep = fitted.scratch.keep
+    others = alter_rows(labelled, outside, rng, config.target, keep)
+    bars = pl.concat([alter_rows(block, np.ones(block.height, bool), rng, config.target, keep), block])
     settings = FitSettings.of(config).fix_model(result.model)
     # Called through the module, so that this is the function that the study itself calls.
     refit = training.fit_fold(others, bars, result.fold, fitted.flow_levels, settings)
@@ -62,9 +63,15 @@ def refit_perturbed(fitted: FittedStudy) -> PerturbedRefit:
 
 
 def alter_rows(
-    rows: pl.DataFrame, outside: NDArray[np.bool_], rng: np.random.Generator, target: Target
+    rows: pl.DataFrame,
+    outside: NDArray[np.bool_],
+    rng: np.random.Generator,
+    target: Target,
+    keep: Callable[[pl.DataFrame], pl.DataFrame] = lambda table: table,
 ) -> pl.DataFrame:
-    """Alter the values of the rows marked `outside` (n,). Times and the number of missing values stay."""
+    """Alter the values of the rows marked `outside` (n,). Times and the number of missing values stay. `keep` may put
+    each altered column in a file.
+    """
     columns, at = [], np.flatnonzero(outside)
     has_classes = target.task == "classification" and not target.dead_band
     for column in rows.select(pl.selectors.numeric().exclude(_PLACE & set(rows.columns))):
@@ -72,9 +79,11 @@ def alter_rows(
             classes = column.drop_nulls().unique().to_numpy()
             other = pl.Series(rng.choice(classes, len(at)) if len(classes) else np.full(len(at), np.nan))
         else:
-            other = column.gather(rng.permutation(at)).cast(pl.Float64) * rng.uniform(2.0, 4.0, len(at))
+            other = column.gather(np.roll(at, rng.integers(column.len()))).cast(pl.Float64)
+            other = other * rng.uniform(2.0, 4.0, len(at))
             other = other if column.dtype.is_float() else other.round()
-        columns.append(column.scatter(at, other.cast(column.dtype, strict=False)))
+        altered = column.scatter(at, other.cast(column.dtype, strict=False))
+        columns += keep(altered.to_frame()).get_columns()
     return rows.with_columns(columns)
 
 
