@@ -76,7 +76,7 @@ def test_on_clocks_of_activity_too(configure, small, clock):
 
 def decay(rows, config, train=None):
     bootstrap = BlockBootstrap.of(config.evaluation, config.seed)
-    return measure_decay(rows, config.horizon, config.evaluation.decay, bootstrap, (train or {}).items)
+    return measure_decay(rows, config.horizon, config.evaluation.decay, bootstrap, (train or {}).items())
 
 
 def predictions(y_hat, moves):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ofiml.metrics import bootstrap, rank_draws
-from ofiml.metrics.block_sums import sum_blocks, sum_groups
+from ofiml.metrics import bootstrap, correlation_sums, rank_draws
+from ofiml.metrics.block_sums import sum_blocks, sum_correlation_terms, sum_groups
 from ofiml.metrics.bootstrap import (
     estimate_group_means,
     estimate_ic_interval,
@@ -38,6 +38,20 @@ def test_sums_are_of_whole_blocks():
     possible = {tuple(np.sum(three, axis=0)) for a in shares for b in shares for c in shares if (three := [a, b, c])}
     assert {tuple(row) for row in drawn} <= possible
     assert len({tuple(row) for row in drawn}) > 5
+
+
+def test_terms_of_a_correlation_are_summed_row_by_row():
+    rng = np.random.default_rng(4)
+    y, block = rng.normal(size=400) + 1000.0, rng.integers(0, 9, 400)
+    y_hat = np.where(block == 3, np.nan, y + rng.normal(size=400))
+    for x in (y_hat, np.full(400, 0.1), y):
+        a, b = (np.zeros(400) if np.ptp(v) == 0 else v - v.mean() for v in (y, x))
+        terms = sum_blocks([np.ones(400), a, b, a * a, b * b, a * b], block)
+        np.testing.assert_array_equal(sum_correlation_terms(y, x, block), terms)
+        plain = np.zeros((9, 6))
+        centre = 0.1 if np.ptp(x) == 0 else x.mean()
+        correlation_sums.add_correlation_terms_py(y, x, y.mean(), centre, block, plain)
+        np.testing.assert_array_equal(plain, terms)
 
 
 def test_nothing_is_said_of_few_blocks_or_of_constants():

@@ -1,6 +1,6 @@
 """Forecast decay: the IC of the forecasts with the mid's move over horizons shorter and longer than their own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from ofiml.labels import measure_label_span
 from ofiml.labels.decay import format_horizon, name_decay_columns
 from ofiml.metrics.estimates import Estimate
 from ofiml.metrics.scores import ic, rank_ic
-from ofiml.splits.purge import overlaps_any
+from ofiml.splits.purge import SortedIntervals
 from ofiml.splits.rows import Intervals
 
 _SCORED = ("session", "bar_close", "label_start", "label_end", "fold", "y_hat")  # what scores read, besides moves
@@ -42,12 +42,12 @@ def measure_decay(
     horizon: Horizon,
     multiples: list[float],
     bootstrap: BlockBootstrap,
-    read_train: Callable[[], Iterable[tuple[int, Intervals]]] = tuple,
+    train: Iterable[tuple[int, Intervals]] = (),
 ) -> list[HorizonScore] | None:
     """Measure the skill of the forecasts over each of `multiples` of the study's horizon, shortest first.
 
     Two kinds of rows do not count at a horizon: rows whose session ends before it, and rows whose move overlaps the
-    interval of a train row of their fold (`read_train` gives these, fold by fold). The purge covers only the span of
+    interval of a train row of their fold (`train` has these, fold by fold). The purge covers only the span of
     labels, so with split=cpcv a longer move may end among train rows. Blocks of the bootstrap are longer than the
     horizon. None if the predictions have no such moves.
     """
@@ -57,10 +57,11 @@ def measure_decay(
     moves = name_decay_columns(multiples)
     predictions = predictions.select(c for c in predictions.columns if c in _SCORED or c in moves)
     label_span = max(int(measure_label_span(predictions)), horizon.length_ns or 0)
-    for name, multiple in zip(name_decay_columns(multiples), multiples, strict=True):
-        span = round(multiple * label_span)
+    spans = [round(multiple * label_span) for multiple in multiples]
+    overlaps = _mark_overlaps(predictions, spans, train)
+    for name, multiple, span, overlap in zip(moves, multiples, spans, overlaps, strict=True):
         move = predictions[name].to_numpy()
-        known = ~np.isnan(move) & ~_overlaps_train(predictions, span, read_train())
+        known = ~np.isnan(move) & ~overlap
         rows = predictions.drop(moves).filter(pl.Series(known))
         estimate = _estimate_ic(rows, move[known], span, bootstrap)
         new_estimate = _estimate_ic(rows, (move - shorter_move)[known], span, bootstrap)
@@ -82,15 +83,17 @@ def measure_decay(
     return scores
 
 
-def _overlaps_train(predictions: pl.DataFrame, span: int, train: Iterable[tuple[int, Intervals]]) -> Bool:
-    """Mark the rows whose [label start, label start + span] overlaps a train row of their fold."""
-    overlap = np.zeros(predictions.height, np.bool_)
-    start = predictions["label_start"].to_numpy()
+def _mark_overlaps(predictions: pl.DataFrame, spans: list[int], train: Iterable[tuple[int, Intervals]]) -> list[Bool]:
+    """Mark the rows whose [label start, label start + span] overlaps a train row of their fold, for each of `spans`."""
+    overlaps = [np.zeros(predictions.height, np.bool_) for _ in spans]
+    starts = predictions["label_start"].to_numpy()
     for fold, rows in train:
         in_fold = predictions["fold"].to_numpy() == fold
-        first = np.minimum(rows.first_used, rows.label_start)
-        overlap[in_fold] = overlaps_any(start[in_fold], start[in_fold] + span, first, rows.label_end)
-    return overlap
+        start = starts[in_fold]
+        intervals = SortedIntervals.of(np.minimum(rows.first_used, rows.label_start), rows.label_end)
+        for span, overlap in zip(spans, overlaps, strict=True):
+            overlap[in_fold] = intervals.overlap(start, start + span)
+    return overlaps
 
 
 def _estimate_ic(rows: pl.DataFrame, move: Float, span: int, bootstrap: BlockBootstrap) -> Estimate:

@@ -25,14 +25,21 @@ def sum_groups(y: Float, group: Int64, block: Int64) -> tuple[Float, Float]:
     return rows.reshape(count, groups).astype(np.float64), total.reshape(count, groups).astype(np.float64)
 
 
-def list_correlation_terms(y: Float, y_hat: Float) -> list[Float]:
-    """List the terms of `compute_correlations`: 1, a, b, a², b², ab, with a and b the centred y and y_hat."""
-    a, b = (np.zeros(len(x)) if np.ptp(x) == 0 else x - x.mean() for x in (y, y_hat))
-    return [np.ones(len(y)), a, b, a * a, b * b, a * b]
+def sum_correlation_terms(y: Float, y_hat: Float, block: Int64) -> Float:
+    """Sum the terms of a correlation over blocks, (blocks, 6): 1, a, b, a², b², ab, with a and b the centred y and
+    y_hat (n,). `block` (n,) numbers the block of each row from 0.
+    """
+    from ofiml.metrics.correlation_sums import add_correlation_terms  # brings numba, which only a study needs
+
+    # A constant less its mean may differ from 0 by rounding.
+    y_centre, y_hat_centre = (float(x[0] if np.ptp(x) == 0 else x.mean()) for x in (y, y_hat))
+    sums = np.zeros((int(block.max()) + 1, 6))
+    add_correlation_terms(y, y_hat, y_centre, y_hat_centre, block, sums)
+    return sums
 
 
 def compute_correlations(sums: Float) -> Float:
-    """Compute the correlation of each draw, (draws,), from the sums (draws, 6) of `list_correlation_terms`; NaN where
+    """Compute the correlation of each draw, (draws,), from the sums (draws, 6) of `sum_correlation_terms`; NaN where
     one side is constant.
     """
     n, a, b, aa, bb, ab = sums.T

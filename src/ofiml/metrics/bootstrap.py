@@ -15,8 +15,7 @@ from ofiml._typing import Float, Int64
 from ofiml.metrics.block_sums import (
     compute_correlations,
     divide_sums,
-    list_correlation_terms,
-    sum_blocks,
+    sum_correlation_terms,
     sum_groups,
 )
 from ofiml.units import SECOND
@@ -90,7 +89,7 @@ def estimate_ic_interval(
     """Estimate the interval of the IC; NaN with fewer than 8 blocks, or where y or y_hat is constant."""
     if len(y) < 2 or int(block.max()) + 1 < MIN_BLOCKS or np.ptp(y) == 0 or np.ptp(y_hat) == 0:
         return float("nan"), float("nan")
-    sums = sum_blocks(list_correlation_terms(y, y_hat), block)
+    sums = sum_correlation_terms(y, y_hat, block)
     draws = compute_correlations(resample_sums(sums, samples=samples, seed=seed))
     return compute_percentile_interval(draws, level, len(sums))
 

@@ -9,8 +9,8 @@ from ofiml.metrics.block_sums import (
     compute_correlations,
     compute_variance,
     divide_sums,
-    list_correlation_terms,
     sum_blocks,
+    sum_correlation_terms,
 )
 from ofiml.metrics.bootstrap import pick_blocks, resample_sums
 from ofiml.metrics.measures import Forecast, Measure
@@ -45,7 +45,7 @@ def _draw_measure(forecast: Forecast, name: Measure, block: Int64, samples: int,
         counts = pick_blocks(int(block.max()) + 1, samples, seed)
         return (draw_auc if name == "auc" else draw_rank_ic)(y, y_hat, block, counts)
     if name == "ic":
-        sums = sum_blocks(list_correlation_terms(y, y_hat), block)
+        sums = sum_correlation_terms(y, y_hat, block)
         return compute_correlations(resample_sums(sums, samples=samples, seed=seed))
     sums = sum_blocks(_list_ratio_terms(forecast, name), block)
     ratio = divide_sums(*resample_sums(sums, samples=samples, seed=seed).T)

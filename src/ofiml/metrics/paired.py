@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ofiml._typing import Float, Int64
-from ofiml.metrics.block_sums import compute_correlations, divide_sums, list_correlation_terms, sum_blocks
+from ofiml.metrics.block_sums import compute_correlations, divide_sums, sum_blocks, sum_correlation_terms
 from ofiml.metrics.bootstrap import draw_counts
 from ofiml.metrics.measures import Forecast
 
@@ -30,17 +30,20 @@ class Draws:
 def draw_skill(forecast: Forecast, block: NDArray[np.int64], *, draws: int, seed: int) -> Draws:
     """Draw blocks with replacement and compute IC and R² of each of `draws` resamples.
 
-    `block` (n,) is the block number of each row. The same `block`, `draws` and `seed` draw the same blocks for any
-    forecast. NaN with fewer than 2 blocks.
+    `block` (n,) numbers the block of each row from 0, with or without gaps. The same `block`, `draws` and `seed` draw
+    the same blocks for any forecast. NaN with fewer than 2 blocks.
     """
-    blocks, number = np.unique(block, return_inverse=True)
-    if len(blocks) < 2:
+    is_used = np.bincount(block) > 0
+    count = int(is_used.sum())
+    if count < 2:
         undefined = np.full(draws, np.nan)
         return Draws(undefined, undefined)
     y, y_hat, mean = forecast.y, forecast.y_hat, forecast.train_mean
-    sums = sum_blocks([*list_correlation_terms(y, y_hat), (y - y_hat) ** 2, (y - mean) ** 2], number)
+    correlation = sum_correlation_terms(y, y_hat, block)
+    errors = sum_blocks([(y - y_hat) ** 2, (y - mean) ** 2], block)
+    sums = np.concatenate((correlation, errors), axis=1)[is_used]
     ics, r2s = [], []
-    for counts in _list_counts(len(blocks), draws, seed):
+    for counts in _list_counts(count, draws, seed):
         resampled = counts @ sums
         ics.append(compute_correlations(resampled[:, :6]))
         r2s.append(1.0 - divide_sums(resampled[:, 6], resampled[:, 7]))

@@ -140,7 +140,7 @@ def run(config: Config, stages: Stages, report_folds: Callable[[int], None] = la
         task, decided = config.target.task, backtest.result.decided if backtest else None
         strata = score_strata(predictions, traded, decided, bootstrap)
         bar.step()
-        decay = measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals)
+        decay = measure_decay(predictions, config.horizon, evaluation.decay, bootstrap, fitted.read_train_intervals())
         bar.step()
         reliability = measure_reliability(predictions, bootstrap, task=task)
         bar.step()

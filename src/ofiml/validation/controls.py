@@ -176,7 +176,7 @@ def _measure_control(
     """Measure a control and the model's distance from it."""
     known = ~np.isnan(control.y_hat) & ~np.isnan(control.y)
     model, control, block = model.take(known), control.take(known), block[known]
-    count = len(np.unique(block))
+    count = int(np.count_nonzero(np.bincount(block)))
     outside = compute_tail_probability(evaluation.confidence_level, count) if count > 1 else float("nan")
     draws = max(evaluation.bootstrap_samples, _MIN_DRAWS)
     model_draws, control_draws = (draw_skill(f, block, draws=draws, seed=seed) for f in (model, control))
