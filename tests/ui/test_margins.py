@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from ofiml.ui import margins
@@ -61,6 +62,9 @@ def measure(figure: Figure) -> tuple[list[Bbox], list[Bbox]]:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
+    for axis in figure.axes:
+        for tick in (*axis.xaxis.get_major_ticks(), *axis.yaxis.get_major_ticks()):
+            tick.label1.set_in_layout(True), tick.label2.set_in_layout(True)
     panels = [box for axis in figure.axes if (box := axis.get_tightbbox(renderer)) is not None]
     return panels, [artist.get_window_extent(renderer) for artist in (*figure.texts, *figure.legends)]
 
@@ -107,24 +111,35 @@ def draw_right(figure: Figure) -> None:
     figure.axes[0].xaxis.set_label_position("top")
 
 
-@pytest.mark.parametrize("draw", [draw_long_names, draw_grid, draw_notes, draw_flat_panel, draw_right])
-def test_axis_labels_stand_where_drawing_would_put_them(draw, monkeypatch):
+def draw_exponents(figure: Figure) -> None:
+    """Exponents at the ends of both axes, and an axis without tick labels."""
+    for k, axis in enumerate(figure.subplots(1, 2)):
+        axis.plot([0, 1e9], [0, 1e-9])
+        axis.set(xlabel=f"x of {k}", ylabel="y")
+    figure.axes[1].tick_params(labelleft=False)
+
+
+@pytest.mark.parametrize("draw", [draw_long_names, draw_grid, draw_notes, draw_flat_panel, draw_right, draw_exponents])
+def test_axis_labels_and_exponents_stand_where_matplotlib_puts_them(draw):
     figure = style_figure(draw, legend_columns=3)
-    with monkeypatch.context() as patch:
-        patch.setattr(margins, "_fix_label", lambda side, box, figure: None)
-        measured = style_figure(draw, legend_columns=3)
+    plain = Figure(figsize=figure.get_size_inches())
+    draw(plain)
+    for axis, other in zip(figure.axes, plain.axes, strict=True):
+        other.set_position(axis.get_position())
     for dpi, tolerance in ((figure.dpi, 1e-6), (300, 300 / figure.dpi)):  # of another resolution by up to its pixel
-        figure.dpi = measured.dpi = dpi
-        measure(figure), measure(measured)
-        for axis, other in zip(figure.axes, measured.axes, strict=True):
+        figure.dpi = plain.dpi = dpi
+        measure(figure), measure(plain)
+        for axis, other in zip(figure.axes, plain.axes, strict=True):
             for side, free in ((axis.xaxis, other.xaxis), (axis.yaxis, other.yaxis)):
-                box, expected = (s.label.get_window_extent().extents for s in (side, free))
-                np.testing.assert_allclose(box, expected, atol=tolerance)
+                for text, expected in ((side.label, free.label), (side.offsetText, free.offsetText)):
+                    assert text.get_text() == expected.get_text()
+                    box, place = text.get_window_extent().extents, expected.get_window_extent().extents
+                    np.testing.assert_allclose(box, place, atol=tolerance)
 
 
-def test_a_fixed_label_is_not_measured_again(monkeypatch):
+def test_drawing_measures_no_tick_label(monkeypatch):
     figure = style_figure(draw_grid, legend_columns=3)
-    monkeypatch.setattr("matplotlib.axis.Axis._get_tick_boxes_siblings", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(Text, "get_window_extent", lambda *_, **__: pytest.fail("measured again"))
     FigureCanvasAgg(figure).draw()
 
 

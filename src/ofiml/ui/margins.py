@@ -2,7 +2,7 @@
 
 Matplotlib's constrained layout measures every text four times. Here each is measured once, unless axes of another
 size have other ticks: the axes stand in one grid with equal gaps, and a gap is as wide as the widest labels in it.
-The labels of the axes then keep their distances, which drawing would measure again for each file.
+Axis labels stand at fixed distances, so that drawing a file measures no tick labels.
 """
 
 from collections import defaultdict
@@ -42,12 +42,11 @@ def arrange_axes(figure: Figure) -> None:
     renderer = Canvas(figure).get_renderer()
     for _ in range(_MAX_ROUNDS):
         before = _list_tick_places(axes)
-        boxes = [axis.bbox.frozen() for axis in axes]
         _adjust_margins(figure, axes, renderer)
         if _list_tick_places(axes) == before:
-            for axis, box in zip(axes, boxes, strict=True):
-                _fix_label(axis.xaxis, box, figure)
-                _fix_label(axis.yaxis, box, figure)
+            for axis in axes:
+                _fix_ticks(axis.xaxis)
+                _fix_ticks(axis.yaxis)
             return
 
 
@@ -56,7 +55,7 @@ def _adjust_margins(figure: Figure, axes: list[Axes], renderer: RendererAgg) -> 
     pad, width, height = _PAD * figure.dpi / 72, figure.bbox.width, figure.bbox.height
     lefts, rights, bottoms, tops = (defaultdict[int, float](float) for _ in range(4))
     for axis in axes:
-        over, place = _measure_overhang(axis, renderer), axis.get_subplotspec()
+        over, place = _measure_overhang(axis, figure, renderer), axis.get_subplotspec()
         assert place is not None
         for side, at, size in (
             (lefts, place.colspan.start, over.left),
@@ -83,17 +82,12 @@ def _adjust_margins(figure: Figure, axes: list[Axes], renderer: RendererAgg) -> 
     )
 
 
-def _fix_label(side: Axis, box: Bbox, figure: Figure) -> None:
-    """Fix the distance of an axis label from its axes, as it was when these had the `box` in pixels."""
-    if not side.label.get_text():
-        return
-    x, y = side.label.get_position()  # a fraction along the axis, and pixels across
-    far = float(side.get_label_position() in ("top", "right"))
-    point, right, up = (x, far), 0.0, y - box.y0 - far * box.height
-    if isinstance(side, YAxis):
-        point, right, up = (far, y), x - box.x0 - far * box.width, 0.0
-    shift = ScaledTranslation(right / figure.dpi, up / figure.dpi, figure.dpi_scale_trans)
-    side.set_label_coords(*point, transform=side.axes.transAxes + shift)
+def _fix_ticks(side: Axis) -> None:
+    """Let drawing leave out the measuring of tick labels, which only an exponent below an axis needs."""
+    if isinstance(side, YAxis) or not side.get_offset_text().get_text():
+        for tick in side.get_major_ticks():
+            tick.label1.set_in_layout(False)
+            tick.label2.set_in_layout(False)
 
 
 def _list_tick_places(axes: list[Axes]) -> list[list[float]]:
@@ -107,11 +101,11 @@ def _divide_by_mean_size(gap: float, total: float, count: int) -> float:
     return gap / max(size, 0.1 * total / count)
 
 
-def _measure_overhang(axis: Axes, renderer: RendererAgg) -> _Overhang:
+def _measure_overhang(axis: Axes, figure: Figure, renderer: RendererAgg) -> _Overhang:
     """Measure how far tick labels, axis labels, titles and notes reach beyond their axes."""
     texts = (text.get_window_extent(renderer) for text in _list_texts(axis.get_children()))
-    sides = (side.get_tightbbox(renderer) for side in (axis.xaxis, axis.yaxis) if axis.axison)
-    boxes: list[Bbox] = [box for box in (*texts, *sides) if box is not None]
+    sides = [box for side in (axis.xaxis, axis.yaxis) if axis.axison for box in _measure_side(side, figure, renderer)]
+    boxes: list[Bbox] = [*texts, *sides]
     inner = axis.bbox
     return _Overhang(
         left=max([inner.x0 - box.x0 for box in boxes] + [0.0]),
@@ -119,6 +113,40 @@ def _measure_overhang(axis: Axes, renderer: RendererAgg) -> _Overhang:
         bottom=max([inner.y0 - box.y0 for box in boxes] + [0.0]),
         top=max([box.y1 - inner.y1 for box in boxes] + [0.0]),
     )
+
+
+def _measure_side(side: Axis, figure: Figure, renderer: RendererAgg) -> list[Bbox]:
+    """Measure tick labels, their common exponent and the axis label, which is placed beyond the tick labels."""
+    texts = [text for text in (side.label, side.get_offset_text()) if text.get_visible()]
+    along = side.label.get_position()[isinstance(side, YAxis)]
+    side.set_label_coords(along, along)  # else the tick labels are measured once more to place it
+    for text in texts:
+        text.set_visible(False)
+    ticks = side.get_tightbbox(renderer)
+    for text in texts:
+        text.set_visible(True)
+    _place_label(side, along, ticks or side.axes.bbox, figure)
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    return boxes if ticks is None else [ticks, *boxes]
+
+
+def _place_label(side: Axis, along: float, ticks: Bbox, figure: Figure) -> None:
+    """Place an axis label at a fixed distance from its axes, beyond ticks and tick labels, whose box is `ticks`."""
+    box, position = side.axes.bbox, side.get_label_position()
+    reach = {
+        "left": box.x0 - ticks.x0,
+        "right": ticks.x1 - box.x1,
+        "bottom": box.y0 - ticks.y0,
+        "top": ticks.y1 - box.y1,
+    }[position]
+    beyond = position in ("right", "top")
+    marks = [(tick.tick2line if beyond else tick.tick1line, tick) for tick in side.get_major_ticks()]
+    length = max([tick.get_tick_padding() for mark, tick in marks if mark.get_visible()], default=0.0)
+    distance = max(reach / figure.dpi, length / 72) + side.labelpad / 72
+    far, out = (1.0, distance) if beyond else (0.0, -distance)
+    x, y, dx, dy = (far, along, out, 0.0) if isinstance(side, YAxis) else (along, far, 0.0, out)
+    shift = ScaledTranslation(dx, dy, figure.dpi_scale_trans)
+    side.set_label_coords(x, y, transform=side.axes.transAxes + shift)
 
 
 def _measure_edges(figure: Figure, renderer: RendererAgg) -> tuple[float, float]:
