@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from ofiml.ui import margins
-from ofiml.ui.canvas import Canvas
-from ofiml.ui.figure import HINTING, save_figure, style_figure
+from ofiml.ui.canvas import HINTING, Canvas
+from ofiml.ui.figure import save_figure, style_figure
 
 
 @pytest.fixture(autouse=True)

@@ -2,15 +2,15 @@
 
 import io
 import re
+from functools import partial
 
-import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.artist import Artist
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 
-_SALT = "ofiml"  # of the ids, which matplotlib otherwise draws at random
+from ofiml.ui.canvas import write_svg
+
 _MAX_PATHS = 300  # a collection with more becomes a small picture
 _DPI = 130  # of such pictures
 
@@ -30,19 +30,16 @@ _VARIABLES = {
     "#6f5a9e": "violet",
 }
 
-_PROLOGUE = re.compile(
-    r"^.*?(?=<svg)|<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL
-)
-_SVG = re.compile(r'<svg [^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', re.DOTALL)
+_OMITTED = re.compile(r"<(?:metadata>.*?</metadata>|!--.*?-->|defs>\s*<style.*?</style>\s*</defs>)", re.DOTALL)
+_SVG = re.compile(r'<svg [^>]*viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>')
+_KEPT, _PLACE = re.compile(r'>[^<\n]+|base64,[^"]*'), re.compile(r".\0")  # texts and pictures, and where they stand
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(href="#|url\(#)([^")]+)')
 _COLOUR = re.compile(r"(fill|stroke|stop-color): (#[0-9a-f]{6})")
-_FONT = re.compile(r"(font-size: [\d.]+px; )?font-family: [^;\"]*;? ?|font: ([\d.]+px) [^;\"]*;? ?")
-_TAG = re.compile(r"<[^>]*>")
-_DECIMALS, _COARSE = re.compile(r"(?<=\d\.\d\d)\d+"), re.compile(r"(?<=\d\.\d)\d+")  # decimals to leave out
-_LONG = 3000  # characters of a tag, a line of many points, whose coordinates keep one decimal
-_PICTURE = re.compile(r'(?<=base64,)[^"]*')
-_SPACE = re.compile(r"(?<=>)\s+(?=<)|\n\s*(?=\")|(?<=\")\s*\n\s*|(?<=[\dz])\s*\n\s*(?=[A-Za-z\d-])")
+_FONT = re.compile(r"font(?:-family:|: ([\d.]+px)) [^;\"]*;? ?")
+_SHAPE = re.compile(r"<(?!text)[^>]*>")
+_DECIMALS, _COARSE = re.compile(r"(?<=\.\d\d)\d+"), re.compile(r"(?<=\.\d)\d+")  # those to leave out
+_LONG = re.compile(r"<[^>]{3000,}>")  # a line of many points, whose coordinates keep one decimal
 
 
 def write_inline_svg(figure: Figure, name: str, label: str, caption: str = "") -> Markup:
@@ -59,12 +56,8 @@ def write_inline_svg(figure: Figure, name: str, label: str, caption: str = "") -
     for axis in figure.axes:
         for collection in axis.collections:
             _flatten(collection)
-    content, dpi = io.StringIO(), figure.dpi
-    figure.dpi = _DPI
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": _SALT}):
-        # Unlike savefig, this does not draw the figure once more to measure it.
-        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None})
-    figure.dpi = dpi
+    content = io.StringIO()
+    write_svg(figure, content, _DPI)
     for part in hidden:
         part.set_visible(True)
     return Markup(_clean(content.getvalue(), name, label, above, on_cells=any(a.images for a in figure.axes)))  # noqa: S704
@@ -78,29 +71,23 @@ def _flatten(part: Collection) -> None:
 
 def _clean(text: str, name: str, label: str, above: float, *, on_cells: bool) -> str:
     """Turn matplotlib's document into an element for HTML. Text `on_cells` of a picture keeps its colour."""
-    pictures = _PICTURE.findall(text)
-    text = _PICTURE.sub("", text)  # their bytes may look like anything
-    text = _PROLOGUE.sub("", text)
+    text = _OMITTED.sub("", text[text.index("<svg") :])
+    kept = iter(_KEPT.findall(text))
+    text = _KEPT.sub(lambda m: m[0][0] + "\0", text)  # they may look like anything
+    text = "".join(line.strip() for line in text.split("\n"))
     used = {reference for _, reference in _REFERENCE.findall(text)}
-    text = _TAG.sub(lambda m: _shorten_tag(m[0], name, used, on_cells), text)
-    text = _SPACE.sub("", text)
-    restored = iter(pictures)
-    text = re.sub(r"base64,(?=\")", lambda m: m[0] + next(restored), text)
+    text = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = _REFERENCE.sub(rf"\g<1>{name}-\g<2>", text)
+    text = _DECIMALS.sub("", _LONG.sub(lambda m: _COARSE.sub("", m[0]), text))
+    text = _FONT.sub(lambda m: f"font-size: {m[1]}; " if m[1] else "", text)
+    recolour = partial(_COLOUR.sub, _name_colour)
+    text = _SHAPE.sub(lambda m: recolour(m[0]), text) if on_cells else recolour(text)
     size = _SVG.search(text)
     assert size is not None, "matplotlib writes the size of an SVG"
     width, height = float(size[1]), float(size[2])
     opening = f'<svg role="img" aria-label="{Markup.escape(label)}" viewBox="0 {above:g} {width:g} {height - above:g}">'
-    return text[: size.start()] + opening + text[size.end() :]
-
-
-def _shorten_tag(tag: str, name: str, used: set[str], on_cells: bool) -> str:
-    """Give a tag the ids, colours and fonts of the document, and fewer decimals. Text between tags stays as it is."""
-    tag = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", tag)
-    tag = _REFERENCE.sub(rf"\g<1>{name}-\g<2>", tag)
-    tag = (_COARSE if len(tag) > _LONG else _DECIMALS).sub("", tag)
-    if "font" in tag:
-        tag = _FONT.sub(lambda m: m[1] or (f"font-size: {m[2]}; " if m[2] else ""), tag)
-    return tag if on_cells and tag.startswith("<text") else _COLOUR.sub(_name_colour, tag)
+    text = text[: size.start()] + opening + text[size.end() :]
+    return _PLACE.sub(lambda _: next(kept), text)
 
 
 def _name_colour(match: re.Match[str]) -> str:
