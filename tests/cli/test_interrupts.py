@@ -77,6 +77,43 @@ def test_a_command_that_loads_ends_with_a_sentence(interrupted, moment, number, 
     assert stderr.count("\n") == 1
 
 
+#: Processes of joblib wait while Python starts, and tell of an interrupt.
+_WAITING_PROCESS = """
+import sys, time
+from pathlib import Path
+if any("loky" in word and "tracker" not in word for word in sys.orig_argv):
+    Path("reached").touch()
+    while True:
+        time.sleep(0.05)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [["-m", "seed=1,2"], ["parallel=processes", "threads=2"]])
+def test_processes_that_start_are_silent_when_the_terminal_interrupts_all(tmp_path, line):
+    (tmp_path / "sitecustomize.py").write_text(_WAITING_PROCESS)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    process = subprocess.Popen(
+        [sys.executable, *_RUN, "features.store=null", *line],
+        cwd=tmp_path,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while not (tmp_path / "reached").exists():
+            assert process.poll() is None, f"it ended before: {process.communicate()[1]}"
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        stderr = process.communicate(timeout=_HANG_SECONDS)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("ofiml: interrupted.")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_that_compiled_code_ignores_is_repeated(number, code, capsys):
     @ctypes.PYFUNCTYPE(None)

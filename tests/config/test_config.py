@@ -191,7 +191,7 @@ def test_help_and_a_wrong_config_import_nothing_heavy(tmp_path):
     """What keeps them under a second and a half: counted, because a timed test would be noise."""
     code = (
         "import sys; sys.argv = ['run', 'horizon=1s']\n"
-        "from ofiml.run import main\n"
+        "from ofiml.cli.run import main\n"
         "assert main() == 2\n"
         "heavy = set('mlflow lightgbm shap sklearn scipy pandas polars numba optuna matplotlib'.split())\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"

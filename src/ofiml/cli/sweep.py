@@ -6,7 +6,7 @@ named, and the others go on. With `sweep.resume=true` the same command does what
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,8 @@ def _prepare_samples(plan: Plan, left: Sequence[Member]) -> None:
 
 def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) -> None:
     """Launch the members that are left, and those again whose process died, one at a time."""
+    from ofiml.parallel import shield_processes
+
     jobs, threads = _share_cores(plan, len(left))
     launcher = _make_launcher(plan, jobs)
     varied = _find_varied(plan.members)
@@ -168,7 +170,8 @@ def _launch_all(plan: Plan, folder: Path, left: list[Member], console: Console) 
             batch = batches.pop(0)
             attempts.update(member.number for member in batch)
             try:
-                launcher.launch([_complete(m, folder, threads) for m in batch], initial_job_idx=0)
+                with shield_processes() if plan.launcher == "joblib" else nullcontext():
+                    launcher.launch([_complete(m, folder, threads) for m in batch], initial_job_idx=0)
             except Exception as error:
                 # A launcher that cannot launch at all has started nothing.
                 dead = list_running(folder, batch)

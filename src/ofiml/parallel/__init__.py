@@ -5,6 +5,7 @@ or on a cluster of Dask or Ray. Results, errors and warnings do not depend on wh
 from ofiml.parallel.limits import limit_blas_threads, load_blas
 from ofiml.parallel.pieces import run_pieces
 from ofiml.parallel.sharing import SharedRecord, SharedTable, share_record, share_table
+from ofiml.parallel.shield import shield_processes
 from ofiml.parallel.workers import Workers, count_cores, open_workers
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "run_pieces",
     "share_record",
     "share_table",
+    "shield_processes",
 ]

@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -10,6 +11,7 @@ from typing import Generic, TypeVar, cast
 import joblib
 
 from ofiml.parallel.outcomes import CODE, Failures, Outcome, RemoteWork
+from ofiml.parallel.shield import shield_processes
 from ofiml.parallel.workers import Workers
 from ofiml.provenance import identify_code
 
@@ -106,4 +108,5 @@ def _run_remote(
         warnings.filterwarnings("ignore", module="joblib|distributed|ray")
         parallel = _Parallel(n_jobs=workers.count, batch_size=1)
         parallel.report = report
-        return list(parallel(joblib.delayed(remote.run)(k, piece) for k, piece in enumerate(pieces)))
+        with shield_processes() if workers.backend == "loky" else nullcontext():
+            return list(parallel(joblib.delayed(remote.run)(k, piece) for k, piece in enumerate(pieces)))
