@@ -148,7 +148,7 @@ def test_net_is_gross_less_costs_to_the_last_digit(name: str, data: st.DataObjec
     totals = ledger.totals
     assert totals.net == totals.gross - sum(getattr(totals, kind) for kind in KINDS) == ledger.net[-1]
     assert totals.gross == ledger.gross[-1]
-    assert all(type(amount) is int for kind in KINDS for amount in ledger.amounts[kind])
+    assert all(type(amount) is int for kind in KINDS for amount in ledger.amounts[kind].tolist())
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ofiml.backtest.money import MONEY_SCALE, Money, estimate_fee_ticks
+from ofiml.backtest.money import MONEY_SCALE, Money, convert_amounts, estimate_fee_ticks, sum_money
 from ofiml.config import Fees, Instrument
 from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
@@ -25,7 +25,7 @@ def price(number):
 
 def flow(money, lots, at):
     """What one fill moves into the account."""
-    return -money.worth(np.array([lots]), np.array([2 * at]))[0]
+    return -money.worth(np.array([lots]), np.array([2 * at])).tolist()[0]
 
 
 def value(money, lots, at):
@@ -200,3 +200,37 @@ def test_a_minimum_makes_small_orders_dear():
     assert estimate_fee_ticks(broker, float(price(20)), lots=1000) == pytest.approx(0.5)
     assert estimate_fee_ticks(broker, float(price(20)), lots=10) == pytest.approx(10.0)
     assert estimate_fee_ticks(XBTUSD, 0.0, lots=1) != estimate_fee_ticks(XBTUSD, 0.0, lots=1), "NaN"
+
+
+@pytest.mark.parametrize(
+    ("size_unit", "multiplier"), [(1.0, 1.0), (0.001, 1.0), (0.123456789, 1.0), (0.123456789012345, 1.23456789012345)]
+)
+@given(lots=st.integers(-(10**9), 10**9), mid=st.integers(-(10**14), 10**14), others=st.integers(0, 2))
+@example(lots=23_058, mid=10**11, others=0)
+@example(lots=23_059, mid=10**11, others=0)
+@example(lots=0, mid=10**11, others=0)
+def test_numbers_of_either_width_are_the_same(size_unit, multiplier, lots, mid, others):
+    """Small ones are 64 bits wide; beside a large one, which does not fit, they are as they are alone."""
+    money = Money.of(Instrument(0.01, size_unit, "24/7", multiplier=multiplier))
+    many, prices = np.array([lots, -lots, 10**9][: 1 + others]), np.array([2 * mid + 1, 1 - mid, 10**14][: 1 + others])
+    worth = money.worth(many, prices).tolist()
+    exact = [Fraction(int(q) * int(p)) * Fraction(*money.ratio) for q, p in zip(many, prices, strict=True)]
+    assert worth == [round(each) for each in exact]
+    sums = [sum(worth[:k]) for k in range(len(worth) + 1)]
+    for amounts in (np.array(worth, object), money.worth(many, prices)):
+        assert sum_money(amounts).tolist() == sums
+        assert convert_amounts(amounts).tolist() == [each / MONEY_SCALE for each in worth]
+
+
+@given(amounts=st.lists(st.integers(2**52, 2**61), max_size=9))
+@example(amounts=[2**53 + 2 * k + 1 for k in range(999)])
+def test_currency_is_rounded_once(amounts):
+    assert convert_amounts(np.array(amounts, np.int64)).tolist() == [each / MONEY_SCALE for each in amounts]
+
+
+def test_only_small_numbers_are_narrow():
+    money = Money.of(Instrument(0.01, 1.0, "24/7"))
+    below, above = (money.worth(np.array([lots]), np.array([2 * 10**11])) for lots in (23_058, 23_059))
+    assert (below.dtype, above.dtype) == (np.int64, object)
+    assert sum_money(np.repeat(below, 2)).dtype == object
+    assert sum_money(below).dtype == np.int64

@@ -27,13 +27,11 @@ from operator import attrgetter
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ofiml._typing import Bool, Int64
-from ofiml.backtest.money import Money
+from ofiml.backtest.money import Amounts, Money, sum_money
 from ofiml.units import SECOND
 
-Amounts = NDArray[np.object_]  # Python integers: they do not overflow
 KINDS = ("latency", "waiting", "spread", "depth", "commission", "financing")
 
 _YEAR = 365 * 86_400 * SECOND
@@ -121,9 +119,9 @@ _SUMMED = tuple(f.name for f in fields(Totals))
 class Ledger:
     """The ledger of one session.
 
-    `held` is the position after each of the `fills` (lots), and `amounts` has the money of each in integers of 1e-12,
-    as columns of Python integers. `times` (k,) are the marks (ns); `gross` and `net` (k,) the profit so far, and
-    `position` (k,) the lots held at each. `totals` are those of the last mark.
+    `held` is the position after each of the `fills` (lots), and `amounts` has the money of each by kind. `times` (k,)
+    are the marks (ns); `gross` and `net` (k,) the profit so far, and `position` (k,) the lots held at each. `totals`
+    are those of the last mark.
     """
 
     fills: Fills
@@ -147,16 +145,12 @@ def keep_ledger(fills: Fills, money: Money, times: Int64, mark2: Int64, *, finan
     known = fills.filled + (fills.decided >= fills.filled)
     done = np.searchsorted(np.maximum.accumulate(known), times, side="right")
     done[-1] = len(known)  # fills before each mark
-
-    def cumulate(each: Amounts) -> Amounts:
-        return np.concatenate([np.zeros(1, object), np.cumsum(each)])[done]
-
     held = np.cumsum(fills.lots)
     position = np.concatenate([[0], held])[done]
     at_mark = money.worth(position, mark2)
-    gross = at_mark - cumulate(worth["decided"])
-    net = at_mark - cumulate(worth["price"] + amounts["commission"] + amounts["financing"])
-    totals = _sum_totals(_list_totals(fills, worth, amounts), at_mark[-1])
+    gross = at_mark - sum_money(worth["decided"])[done]
+    net = at_mark - sum_money(worth["price"] + amounts["commission"] + amounts["financing"])[done]
+    totals = _sum_totals(_list_totals(fills, worth, amounts), int(at_mark[-1]))
     return Ledger(fills, held, amounts, times, gross, net, position, totals)
 
 
@@ -170,7 +164,7 @@ def total_fills(
     each = _list_totals(fills, *_book_fills(fills, money, financing_rate, counts))
     stops = np.cumsum(counts)
     held = np.concatenate([[0], np.cumsum(fills.lots)])
-    left = money.worth(held[stops] - held[stops - counts], np.full(len(stops), close2))
+    left = money.worth(held[stops] - held[stops - counts], np.full(len(stops), close2)).tolist()
     return [_sum_totals(each[stop - count : stop], last) for count, stop, last in zip(counts, stops, left, strict=True)]
 
 
@@ -242,7 +236,7 @@ def _charge_positions(fills: Fills, money: Money, rate: float) -> Amounts:
     if len(charges) < 2:
         return charges
     position, price, durations_ns = np.cumsum(fills.lots), fills.price, np.diff(fills.filled)
-    value = money.worth(np.abs(position[:-1]), 2 * price[:-1])
+    value = money.worth(np.abs(position[:-1]), 2 * price[:-1]).tolist()
     for row in range(1, len(position)):
         charges[row] = round(abs(value[row - 1]) * rate * int(durations_ns[row - 1]) / _YEAR)
     return charges

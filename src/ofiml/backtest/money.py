@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,13 @@ from ofiml.errors import DataError
 from ofiml.units import PRICE_SCALE
 
 MONEY_SCALE = 10**12  # units of money in one of the currency
+
+#: Amounts of money, (n,): Python integers, which do not overflow, or int64 if all are below `_NARROW` in size. Two
+#: differences of these, one of the other, do not overflow. Sums are of Python integers.
+Amounts = NDArray[Any]
+
+_NARROW = 2**61
+_EXACT = 2**53  # integers up to it are exact as floats
 
 _NO_VALUE = "An inverse contract has no value at a price of 0 or below: use contract: linear, or check the prices."
 
@@ -71,21 +78,22 @@ class Money:
         rates = [_Rates.of(each, contracts, units, inverse=inverse) for each in fees]
         return cls(instrument.currency, inverse, units, (units * scale).as_integer_ratio(), *rates)
 
-    def worth(self, lots: Int64, price2: Int64) -> NDArray[np.object_]:
+    def worth(self, lots: Int64, price2: Int64) -> Amounts:
         """Return what lots (n,) gain or lose of a position's profit at prices (n,), which are doubled integers of 1e-9.
 
         Its difference between two prices is the profit of holding the lots. The value of an inverse contract falls as
-        the price rises, and a purchase gains from that, so its worth is minus the value. Python integers. Raises
-        DataError for lots of an inverse contract at a price of 0 or below, where it has no value.
+        the price rises, and a purchase gains from that, so its worth is minus the value. Raises DataError for lots of
+        an inverse contract at a price of 0 or below, where it has no value.
         """
-        pairs = zip(lots.tolist(), price2.tolist(), strict=True)
-        out = np.empty(len(lots), object)
         factor, divisor = self.ratio
         if self.inverse:
             _require_value(lots, price2)
+        elif max(factor * _find_largest(lots) * _find_largest(price2), divisor) < _NARROW:  # as are all products
+            return _divide_columns(factor * lots * price2, divisor)
+        pairs = zip(lots.tolist(), price2.tolist(), strict=True)
+        out = np.empty(len(lots), object)
+        if self.inverse:
             out[:] = [_divide(factor * many, divisor * doubled) if many else 0 for many, doubled in pairs]
-        elif divisor == 1:
-            out[:] = [factor * many * doubled for many, doubled in pairs]
         else:
             out[:] = [_divide(factor * many * doubled, divisor) for many, doubled in pairs]
         return out
@@ -124,6 +132,19 @@ class Money:
         return max(fees, minimum) if minimum else fees
 
 
+def sum_money(amounts: Amounts) -> Amounts:
+    """Sum amounts (n,) up to each, and 0 before the first, (n + 1,)."""
+    sums = np.concatenate([np.zeros(1, object), np.cumsum(amounts.astype(object))])
+    return sums.astype(np.int64) if _find_largest(sums) < _NARROW else sums
+
+
+def convert_amounts(amounts: Amounts) -> Float:
+    """Convert amounts (n,) to currency, each rounded once."""
+    if amounts.dtype == np.int64 and _find_largest(amounts) < _EXACT:
+        return amounts / MONEY_SCALE
+    return np.array([amount / MONEY_SCALE for amount in amounts.tolist()], np.float64)
+
+
 def estimate_fee_ticks(instrument: Instrument, price: Float, *, lots: int, maker: bool = False) -> Float:
     """Estimate the fee of an order of `lots` at prices (n,), 1e-9 of the quote currency, not negative, in ticks of
     price.
@@ -156,6 +177,18 @@ def _exact(number: float) -> Fraction:
 def _require_value(lots: Int64, price: Int64) -> None:
     if ((price <= 0) & (lots != 0)).any():
         raise DataError(_NO_VALUE)
+
+
+def _find_largest(amounts: Amounts) -> int:
+    """Find the largest absolute value, at least 1."""
+    return int(np.abs(amounts).max(initial=1))
+
+
+def _divide_columns(numerator: Int64, denominator: int) -> Int64:
+    """Divide integers (n,) within `_NARROW` by one, rounding half to even."""
+    quotient, rest = np.divmod(numerator, denominator)
+    twice = 2 * rest
+    return quotient + ((twice > denominator) | ((twice == denominator) & (quotient % 2 == 1)))
 
 
 def _divide(numerator: int, denominator: int) -> int:

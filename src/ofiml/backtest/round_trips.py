@@ -86,7 +86,7 @@ class _Trip:
 
     def end(self, at: int, money: Money) -> tuple[float, ...]:
         lots, mids = (np.array(column, np.int64) for column in zip(*self.parts, strict=True))
-        gross = -int(sum(money.worth(lots, mids)))
+        gross = -sum(money.worth(lots, mids).tolist())
         entry, leave = self.entered / self.lots, self.exited / self.lots
         value = abs(int(money.worth(np.array([self.lots]), np.array([2 * round(entry)]))[0]))
         amounts = (each / MONEY_SCALE for each in (gross, gross - self.costs, value))

@@ -57,8 +57,8 @@ def tabulate_shown(shown: pl.DataFrame) -> pl.DataFrame:
 
 def _choose_points(tape: Tape, first: int, last: int) -> Int64:
     """Choose the shown messages from `first` up to before `last`: all, or evenly some; without any, the next one."""
-    points = np.unique(np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64))
-    return points[points < len(tape.exchange)]
+    points = np.linspace(first, max(first, last - 1), _POINTS).astype(np.int64)
+    return points[(np.diff(points, prepend=-1) > 0) & (points < len(tape.exchange))]
 
 
 def _price(index: Int64, tape: Tape) -> Float:

@@ -25,6 +25,7 @@ LINEAR, INVERSE = 0, 1
 _FIRST_ROWS = 1 << 21  # of orders and of fills, for all scenarios
 _LEAST_ROWS = 1024  # for each
 _BLOCK = 1 << 12  # of messages
+_NO_TIME = np.empty(0, np.int64)
 _MAX_LEVELS = 1 << 12  # of the closing book that are kept a side
 
 
@@ -253,7 +254,8 @@ def make_desk(
     }
     for name, values in own.items():
         traders[name] = values
-    tables = [np.stack([each.values, each.values if each.times is None else each.times], 1) for each in latencies]
+    values = [each.values for each in latencies]
+    times = [each.values if each.times is None else each.times for each in latencies]
     return Desk(
         scene=scene,
         traders=traders,
@@ -261,7 +263,7 @@ def make_desk(
         reports=_make_rows(count * capacity, REPORT),
         fills=_make_rows(count * capacity, FILL),
         ladder=np.zeros((4, tape.span), np.int64),
-        latencies=np.concatenate([*tables, np.empty((0, 2), np.int64)]).astype(np.int64),
+        latencies=np.stack([np.concatenate([*column, _NO_TIME]) for column in (values, times)], axis=1),
     )
 
 

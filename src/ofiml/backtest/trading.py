@@ -12,9 +12,9 @@ from ofiml.backtest.executable import quote_executable
 from ofiml.backtest.feed import Feed
 from ofiml.backtest.fills import describe_fills, describe_orders, list_fills
 from ofiml.backtest.latency import Latency, fix_latency
-from ofiml.backtest.ledger import KINDS, Amounts, Fills, Ledger, Totals, keep_ledger, total_fills
+from ofiml.backtest.ledger import KINDS, Fills, Ledger, Totals, keep_ledger, total_fills
 from ofiml.backtest.markouts import measure_markouts
-from ofiml.backtest.money import MONEY_SCALE, Money
+from ofiml.backtest.money import MONEY_SCALE, Money, convert_amounts
 from ofiml.backtest.orders import Queue
 from ofiml.backtest.round_trips import list_round_trips
 from ofiml.backtest.scenarios import MAIN, Variant, plan_scenarios
@@ -115,7 +115,7 @@ def trade_session(
     by_scenario = dict(zip(scenarios, totals, strict=True))
     fills = describe_fills(trades[0], main.fills, tape)
     trips = list_round_trips(main, money)
-    move = np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]]))[0] / MONEY_SCALE
+    move = convert_amounts(np.diff(money.worth(np.ones(2, np.int64), mark2[[0, -1]])))
     return SessionResult(
         key=key,
         ledger=main,
@@ -123,10 +123,10 @@ def trade_session(
         orders=describe_orders(trades[0], tape),
         round_trips=trips | {"net_ticks": _count_ticks(trips, money, tape.tick)},
         gains=_list_gains(main),
-        decided={"bar_close": bars.close, "net": _to_currency(np.diff(main.net))},
+        decided={"bar_close": bars.close, "net": convert_amounts(np.diff(main.net))},
         executable=quote_executable(tape, bars, meta.close, execution.expected, execution.feed.median),
         shown=quote_round_trips(trips, tape),
-        between=find_mean_gain(main.fills.filled, main.fills.lots, int(times[0]), meta.close, move),
+        between=find_mean_gain(main.fills.filled, main.fills.lots, int(times[0]), meta.close, float(move[0])),
         totals={variant: by_scenario[id(scenario)] for variant, scenario in variants.items()},
         queue=_name_queue(market.tape, variants[MAIN].queue) if execution.posts else "none",
         beyond_shown=int(fills["beyond_shown"].sum()),
@@ -148,7 +148,7 @@ def simulate_session(
 def release_marks(result: SessionResult) -> SessionResult:
     """Release the ledger's marks and amounts once the rows are made; its totals stay.
 
-    They are Python integers, which take several times the memory of the rows.
+    They may be Python integers, which take several times the memory of the rows.
     """
     nothing = np.empty(0, object)
     return replace(result, ledger=replace(result.ledger, amounts={}, gross=nothing, net=nothing))
@@ -200,7 +200,7 @@ def _measure_markouts(fills: Fills, tape: SessionTape, config: Backtest) -> Colu
 
 def _list_costs(ledger: Ledger) -> Columns:
     """List the costs of each fill by kind, in currency."""
-    return {kind: _to_currency(ledger.amounts[kind]) for kind in KINDS}
+    return {kind: convert_amounts(ledger.amounts[kind]) for kind in KINDS}
 
 
 def _count_ticks(trips: Columns, money: Money, tick: int) -> Float:
@@ -217,11 +217,7 @@ def _list_gains(ledger: Ledger) -> Columns:
     last = np.append(ledger.times[1:] != ledger.times[:-1], True)
     return {
         "bar_close": ledger.times[last],
-        "gross": _to_currency(np.diff(ledger.gross[last], prepend=0)),
-        "net": _to_currency(np.diff(ledger.net[last], prepend=0)),
+        "gross": convert_amounts(np.diff(ledger.gross[last], prepend=0)),
+        "net": convert_amounts(np.diff(ledger.net[last], prepend=0)),
         "lots": ledger.position[last],
     }
-
-
-def _to_currency(amounts: Amounts) -> Float:
-    return np.array([amount / MONEY_SCALE for amount in amounts.tolist()], np.float64)
