@@ -54,6 +54,12 @@ def test_against_other_libraries(pair):
     assert m.hit_rate(y, y_hat) == pytest.approx(np.mean(np.sign(y[called]) == np.sign(y_hat[called])))
 
 
+@pytest.mark.parametrize("x", [[], [3.0], [np.nan, 2.0, -0.0, np.nan, 0.0, 2.0, -1.0, 2.0], [np.nan] * 3])
+def test_ranks_of_ties_and_of_unknown_values(x):
+    _, place, counts = np.unique(np.array(x), return_inverse=True, return_counts=True)
+    np.testing.assert_array_equal(m.compute_ranks(np.array(x)), (np.cumsum(counts) - (counts - 1) / 2)[place])
+
+
 def test_undefined_is_nan_and_not_an_error():
     y, zeros, empty = np.array([1.0, -1.0, 2.0]), np.zeros(3), np.array([])
     for measure in (m.ic, m.rank_ic, m.hit_rate, m.auc, m.log_loss):

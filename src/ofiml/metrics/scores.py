@@ -31,9 +31,14 @@ def rank_ic(y: Float, y_hat: Float) -> float:
 
 
 def compute_ranks(x: Float) -> Float:
-    """Compute ranks (n,) from 1, ties at their mean."""
-    _, place, counts = np.unique(x, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
+    """Compute ranks (n,) from 1, ties at their mean. NaN are the largest, and ties."""
+    order = np.argsort(x)
+    ascending = x[order]
+    starts = np.flatnonzero(np.append(True, (ascending[1:] != ascending[:-1]) & ~np.isnan(ascending[:-1])))
+    counts = np.diff(starts, append=len(x))
+    ranks = np.empty(len(x))
+    ranks[order] = np.repeat(starts + (counts + 1) / 2, counts)
+    return ranks
 
 
 def hit_rate(y: Float, y_hat: Float) -> float:
