@@ -54,6 +54,17 @@ def test_text_on_a_picture_keeps_its_colour_and_the_picture_its_bytes():
     assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 
+def test_text_on_cells_keeps_its_colour():
+    def grid(figure: Figure) -> None:
+        axis = figure.subplots()
+        axis.pcolormesh(np.arange(4.0).reshape(2, 2))
+        axis.text(1, 1, "dark", color=DARK)
+
+    svg = write(draw=grid)
+    assert re.search(r"<text [^>]*fill: #1f2d3d[^>]*>dark", svg)
+    assert "<image" not in svg
+
+
 def test_ids_are_those_of_the_figure_and_each_has_a_use():
     one, two = write("one"), write("two")
     ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (one, two)]

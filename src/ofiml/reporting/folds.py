@@ -81,14 +81,15 @@ def draw_folds(figure: Figure, divided: DividedRows) -> None:
     at = rows.hours.convert_to_trading_time(rows.known_at) / _HOUR
     total = rows.hours.total / _HOUR
     step = float(np.median(np.diff(at))) if len(at) > 1 else total
+    # Before the bars, each of which would fit the limits to its own.
+    axis.set_ylim(len(folds) - 0.4, -0.6)
+    axis.set_xlim(0, total)
     axis.barh([fold.index for fold in folds], total, color=_PALE, alpha=0.35, height=0.7, linewidth=0)
     for fold in folds:
         drawn = ((fold.train, BLUE), (fold.test, DARK), (fold.embargoed_rows, _AMBER), (fold.purged_rows, RED))
         for positions, colour in drawn:
             _draw_bars(axis, fold.index, positions, at, step, _HAIRLINE * total, colour)
     legend = {"train": BLUE, "test": DARK, "embargoed": _AMBER, "purged": RED}
-    axis.set_ylim(len(folds) - 0.4, -0.6)
-    axis.set_xlim(0, total)
     axis.set_axisbelow(True)
     axis.set_ylabel("fold")
     ticks = np.unique(np.linspace(0, len(folds) - 1, min(len(folds), 20)).round().astype(int))

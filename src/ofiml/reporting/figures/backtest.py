@@ -121,14 +121,17 @@ def _draw_cost_grid(figure: Figure, study: Study) -> None:
         ]
     )
     reach = max(float(np.abs(net).max()), 1e-12)
-    axis.imshow(net, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower", aspect="auto")
+    columns, rows = range(len(commission)), range(len(other))
+    # Without edges of their colours, cells would show light seams in a browser.
+    cells = axis.pcolormesh(columns, rows, net, shading="nearest", cmap="RdBu", edgecolors="face", linewidth=0.5)
+    cells.set_clim(-reach, reach)
     form = choose_money_form(net.ravel().tolist())
     for i, row in enumerate(net):
         for j, value in enumerate(row):
             dark = abs(value) > 0.6 * reach
             axis.text(j, i, format(value, form), ha="center", va="center", color="white" if dark else DARK, fontsize=9)
-    axis.set_xticks(range(len(commission)), [f"{a:g} x" for a in commission])
-    axis.set_yticks(range(len(other)), [f"{b:g} x" for b in other])
+    axis.set_xticks(columns, [f"{a:g} x" for a in commission])
+    axis.set_yticks(rows, [f"{b:g} x" for b in other])
     axis.set_xlabel("commission")
     axis.set_ylabel("spread, depth, latency, waiting, financing")
     axis.grid(False)

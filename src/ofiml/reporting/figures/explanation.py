@@ -1,8 +1,11 @@
 """Draw importance: families of features, ranks by fold, permutation, interactions."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -65,19 +68,6 @@ def _draw_stability(figure: Figure, study: Study) -> None:
     for i, row in enumerate(shown):
         strong = i < 3
         axis.plot(x, row, marker="o", markersize=4, linewidth=1.6 if strong else 0.9, color=BLUE if strong else GREY)
-    # Names stand at equal distances, because ranks may be close.
-    ends = sorted((int(row[-1]), entry.feature) for entry, row in zip(entries, shown, strict=False))
-    for k, (rank, name) in enumerate(ends):
-        axis.annotate(
-            f"{rank}  {name}",
-            (x[-1], rank),
-            xytext=(1.02, 1 - (k + 0.5) / len(ends)),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=8,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "relpos": (0, 0.5), "color": GREY, "linewidth": 0.5, "alpha": 0.6},
-        )
     axis.set_xticks(x, [f"fold {f}" for f in folds])
     axis.set_yscale("log")
     axis.set_yticks([r for r in (1, 2, 3, 5, 10, 20, 50, 100, 200) if r <= shown.max() + 1])
@@ -85,9 +75,21 @@ def _draw_stability(figure: Figure, study: Study) -> None:
     axis.yaxis.set_minor_locator(NullLocator())
     axis.set_ylim(shown.max() * 1.15, 0.9)
     axis.set_ylabel(f"rank among {len(entries)} features")
+    _name_ends(axis, sorted((int(row[-1]), entry.feature) for entry, row in zip(entries, shown, strict=False)), x[-1])
     agreement = study.report.importance_stability
     agreement_text = f"; rank correlation {agreement:.2f}" if agreement == agreement else ""
     axis.set_title(f"Do the folds use the same features? Top {len(shown)}{agreement_text}")
+
+
+def _name_ends(axis: Axes, ends: list[tuple[int, str]], x: int) -> None:
+    """Name the (rank, feature) of each line at its end, `x`: at equal distances, because ranks may be close."""
+    places = 1 - (np.arange(len(ends)) + 0.5) / len(ends)
+    points = (axis.transData - axis.transAxes).transform([(x, rank) for rank, _ in ends])
+    lines = [(point, (1.015, place)) for point, place in zip(points, places, strict=True)]
+    style: dict[str, Any] = {"colors": GREY, "linewidths": 0.5, "alpha": 0.6, "clip_on": False}
+    axis.add_artist(LineCollection(lines, transform=axis.transAxes, **style))
+    for (rank, name), place in zip(ends, places, strict=True):
+        axis.text(1.02, place, f"{rank}  {name}", transform=axis.transAxes, va="center", fontsize=8)
 
 
 def _draw_permutation(figure: Figure, study: Study) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from markupsafe import Markup
 from matplotlib.artist import Artist
-from matplotlib.collections import Collection
+from matplotlib.collections import Collection, QuadMesh
 from matplotlib.figure import Figure
 
 from ofiml.ui.canvas import write_svg
@@ -60,7 +60,8 @@ def write_inline_svg(figure: Figure, name: str, label: str, caption: str = "") -
     write_svg(figure, content, _DPI)
     for part in hidden:
         part.set_visible(True)
-    return Markup(_clean(content.getvalue(), name, label, above, on_cells=any(a.images for a in figure.axes)))  # noqa: S704
+    on_cells = any(axis.images or any(isinstance(c, QuadMesh) for c in axis.collections) for axis in figure.axes)
+    return Markup(_clean(content.getvalue(), name, label, above, on_cells=on_cells))  # noqa: S704
 
 
 def _flatten(part: Collection) -> None:
@@ -70,7 +71,7 @@ def _flatten(part: Collection) -> None:
 
 
 def _clean(text: str, name: str, label: str, above: float, *, on_cells: bool) -> str:
-    """Turn matplotlib's document into an element for HTML. Text `on_cells` of a picture keeps its colour."""
+    """Turn matplotlib's document into an element for HTML. Text `on_cells` of colour keeps its own."""
     text = _OMITTED.sub("", text[text.index("<svg") :])
     kept = iter(_KEPT.findall(text))
     text = _KEPT.sub(lambda m: m[0][0] + "\0", text)  # they may look like anything
