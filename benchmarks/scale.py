@@ -5,7 +5,7 @@
 The market is not simulated: sessions of the embedded one are repeated for many symbols and dates (`tiled.py`). Each
 size runs in a process of its own. Peaks are of anonymous memory, which must fit into the machine; views of files are
 left out, as the system drops them when it needs their room. The last lines fit the peaks to a base and bytes a row.
-Overrides of the study may follow, such as `model=lgbm`. Needs Linux.
+Overrides of the study, such as `model=lgbm` or `evaluation.leak_check=true`, stand before the options. Needs Linux.
 """
 
 import argparse
@@ -36,7 +36,7 @@ STUDY = (
     *("model=ridge", "tuning=off", "evaluation.leak_check=false"),
     *("features.store=null", "tracking=off"),
 )
-STAGES = ("sessions", "folds", "evaluation", "controls", "backtest", "importance")
+STAGES = ("sessions", "folds", "leak_check", "evaluation", "controls", "backtest", "importance")
 YEAR_OF_FIFTY = 13_500_000  # rows: 250 days of 50 symbols, 1,080 bars each
 _INTERVAL = 0.005  # seconds between looks at memory
 _HIDDEN = "--measure"
