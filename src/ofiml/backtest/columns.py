@@ -11,12 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ofiml.strategy.build import TradedSession
+from ofiml.strategy.build import KEY_SCHEMA, TradedSession
 
 #: The columns of a table by name, (n,) each.
 Columns = dict[str, NDArray[Any]]
-
-_KEY = {"symbol": pl.String, "session": pl.String, "path": pl.Int32}
 
 
 def join_columns(parts: Sequence[Columns]) -> pl.DataFrame:
@@ -34,7 +32,7 @@ def name_rows(table: pl.DataFrame, keys: Sequence[TradedSession], counts: Sequen
     """Put the symbol, the session and, if there are several, the path before the columns of a table, which has `counts`
     rows of each of the `keys`.
     """
-    names = pl.DataFrame(list(keys), schema=_KEY, orient="row")
+    names = pl.DataFrame(list(keys), schema=KEY_SCHEMA, orient="row")
     if keys[0].path is None:
         names = names.drop("path")
     return names[np.repeat(np.arange(len(keys)), counts)].hstack(table)

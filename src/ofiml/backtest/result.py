@@ -87,14 +87,17 @@ _TABLES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
 }
 
 
+_CHUNKED = ("fills", "round_trips")  # the summary sums their floats, in each session first
+
+
 def tabulate(sessions: Sequence[SessionResult], name: str) -> pl.DataFrame:
-    """Tabulate the rows of this name of traded sessions, at least one, with a chunk for each session; `gains` in order
-    of time.
-    """
+    """Tabulate the rows of this name of traded sessions, at least one, session by session; `gains` in order of time."""
     parts: list[Columns] = [getattr(s, name) for s in sessions]
     counts = [len(next(iter(part.values()))) for part in parts]
     table = name_rows(_TABLES[name](join_columns(parts)), [s.key for s in sessions], counts)
-    return table.sort("bar_close", maintain_order=True) if name == "gains" else divide_chunks(table, counts)
+    if name == "gains":
+        return table.sort("bar_close", maintain_order=True)
+    return divide_chunks(table, counts) if name in _CHUNKED else table
 
 
 def collect_result(

@@ -28,6 +28,9 @@ class TradedSession(NamedTuple):
     path: int | None = None
 
 
+#: The columns of a table of traded sessions.
+KEY_SCHEMA = {"symbol": pl.String, "session": pl.String, "path": pl.Int32}
+
 Plans = dict[TradedSession, tuple[Decisions, Limits]]
 
 
@@ -141,11 +144,8 @@ def tabulate_decisions(plans: Plans) -> pl.DataFrame:
     """
     has_end = (pl.col("kind") == TARGET) & (pl.col("until") != LAST)
     parts = [decisions for decisions, _ in plans.values()]
-    keys = pl.DataFrame(list(plans), schema=_KEY, orient="row")
+    keys = pl.DataFrame(list(plans), schema=KEY_SCHEMA, orient="row")
     number = np.repeat(np.arange(len(parts)), [len(part.time) for part in parts])
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in Decisions._fields}
     table = pl.DataFrame(columns).select(pl.all().exclude("until"), pl.when(has_end).then("until"))
     return keys[number].hstack(table)
-
-
-_KEY = {"symbol": pl.String, "session": pl.String, "path": pl.Int32}
