@@ -28,6 +28,13 @@ def test_the_legend_names_each_curve_once_below_the_axes():
     assert [axis.spines["top"].get_visible() for axis in figure.axes] == [False, False]
 
 
+def test_the_grid_is_light(tmp_path):
+    figure = style_figure(lambda figure: figure.subplots().plot([0, 1]), legend_columns=1)
+    save_figure(figure, tmp_path / "figure.png", form="png", dpi=300)
+    lines = [line for side in (figure.axes[0].xaxis, figure.axes[0].yaxis) for line in side.get_gridlines()]
+    assert {(line.get_visible(), line.get_alpha(), line.get_linewidth()) for line in lines} == {(True, 0.25, 0.6)}
+
+
 def test_nothing_named_is_no_legend():
     assert style_figure(lambda figure: figure.subplots().plot([0, 1]), legend_columns=2).legends == []
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -12,6 +13,14 @@ from ofiml.ui.margins import arrange_axes
 
 DARK, RED, BLUE, GREY = "#1f2d3d", "#c8553d", "#2a7f9e", "#8a8f98"
 
+_STYLE: dict[Any, Any] = {
+    # A grid that is there before the ticks need not be given to each of them.
+    **{"axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.6},
+    **{"axes.spines.top": False, "axes.spines.right": False},
+    # Titles stand above the axes whatever the ticks are. Else they are measured once more for each title.
+    **{"axes.titley": 1.0, "text.hinting": HINTING},
+}
+
 
 def style_figure(draw: Callable[[Figure], None], *, legend_columns: int, caption: str = "") -> Figure:
     """Draw a figure with `draw`, and give it light axes, one legend for all axes below them, and a grey caption above.
@@ -19,19 +28,16 @@ def style_figure(draw: Callable[[Figure], None], *, legend_columns: int, caption
     The axes of the figure stand in one grid. Margins are as wide as their labels.
     """
     figure = Figure(figsize=(9, 5.4), dpi=110)
-    # Titles stand above the axes whatever the ticks are. Else they are measured once more for each title.
-    with mpl.rc_context({"axes.titley": 1.0, "text.hinting": HINTING}):
+    with mpl.rc_context(_STYLE):
         draw(figure)
         _finish(figure, legend_columns, caption)
     return figure
 
 
 def _finish(figure: Figure, legend_columns: int, caption: str) -> None:
-    """Give a drawn figure light axes, its legend and its caption, and move the axes so that all texts have room."""
+    """Give a drawn figure its legend and its caption, and move the axes so that all texts have room."""
     handles: dict[str, Artist] = {}
     for axis in figure.axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(alpha=0.25, linewidth=0.6)
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:

@@ -85,7 +85,7 @@ def _adjust_margins(figure: Figure, axes: list[Axes], renderer: RendererAgg) -> 
 def _fix_ticks(side: Axis) -> None:
     """Let drawing leave out the measuring of tick labels, which only an exponent below an axis needs."""
     if isinstance(side, YAxis) or not side.get_offset_text().get_text():
-        for tick in side.get_major_ticks():
+        for tick in side.majorTicks:
             tick.label1.set_in_layout(False)
             tick.label2.set_in_layout(False)
 
@@ -140,7 +140,7 @@ def _place_label(side: Axis, along: float, ticks: Bbox, figure: Figure) -> None:
         "top": ticks.y1 - box.y1,
     }[position]
     beyond = position in ("right", "top")
-    marks = [(tick.tick2line if beyond else tick.tick1line, tick) for tick in side.get_major_ticks()]
+    marks = [(tick.tick2line if beyond else tick.tick1line, tick) for tick in side.majorTicks]
     length = max([tick.get_tick_padding() for mark, tick in marks if mark.get_visible()], default=0.0)
     distance = max(reach / figure.dpi, length / 72) + side.labelpad / 72
     far, out = (1.0, distance) if beyond else (0.0, -distance)

@@ -134,7 +134,6 @@ def _draw_cost_grid(figure: Figure, study: Study) -> None:
     axis.set_yticks(rows, [f"{b:g} x" for b in other])
     axis.set_xlabel("commission")
     axis.set_ylabel("spread, depth, latency, waiting, financing")
-    axis.grid(False)
     axis.set_title(
         f"Net profit ({backtest.currency}) of the same fills under other costs; "
         f"break-even at {backtest.break_even_bps:,.2f} bps of the traded value"
