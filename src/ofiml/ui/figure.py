@@ -50,7 +50,7 @@ def _finish(figure: Figure, legend_columns: int, caption: str) -> None:
             fontsize=9,
         )
     if caption:
-        figure.text(0.5, 1.0, caption, ha="center", va="top", fontsize=8, color=GREY)
+        figure.text(0.5, 0.995, caption, ha="center", va="top", fontsize=8, color=GREY)
     arrange_axes(figure)
 
 
