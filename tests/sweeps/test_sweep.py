@@ -131,7 +131,7 @@ def launch(tmp_path, monkeypatch):
         launcher = Launcher(tmp_path, dies)
         monkeypatch.setattr(command, "_make_launcher", lambda plan, jobs: launcher)
         monkeypatch.setattr(command, "_share_cores", lambda plan, members: (2, 1))
-        command._launch_all(SimpleNamespace(members=MEMBERS), tmp_path, MEMBERS, Console(quiet=True))
+        command._launch_all(SimpleNamespace(members=MEMBERS, launcher="joblib"), tmp_path, MEMBERS, Console(quiet=True))
         return launcher.batches, [read_status(name_folder(tmp_path, m.number)).state for m in MEMBERS]
 
     return run
