@@ -167,10 +167,10 @@ def test_one_blas_thread_while_models_fit(run, monkeypatch):
 
     fit, threads = Pipeline.fit, []
 
-    def watched(self, *arguments):
+    def watched(self, *arguments, **options):
         blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         threads.extend((pool["filepath"], pool["num_threads"]) for pool in blas)
-        return fit(self, *arguments)
+        return fit(self, *arguments, **options)
 
     monkeypatch.setattr(Pipeline, "fit", watched)
     run("debug=tiny", "model=ols", "ofi=mlofi_ridge")
