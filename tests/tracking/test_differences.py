@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from ofiml.provenance import Provenance
-from ofiml.tracking.differences import TOLERANCE, compare_predictions, list_changes
+from ofiml.tracking.differences import TOLERANCE, compare_predictions, list_changes, measure_gap
 from ofiml.tracking.logged_report import read_place
 
 HERE = Provenance("c" * 40, False, {"python": "3.11.7", "numpy": "2.4.6"}, "Linux x86_64", "A processor", 2, 2)
@@ -104,3 +104,18 @@ def test_other_rows_are_named(compared, change, words):
     assert words in found.first
     assert found.rows == 4
     assert not found.within
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "gap"),
+    [
+        (2.0, -2.0, 2.0),
+        (0.0, 1e-30, 1.0),
+        (4.0, 3.0, 0.25),
+        (1.5, 10**400, float("inf")),
+        (float("inf"), 1.0, float("inf")),
+        (float("nan"), 1.0, float("inf")),
+    ],
+)
+def test_numbers_are_apart_by_a_share_of_the_larger_one(was, now, gap):
+    assert measure_gap(was, now) == gap

@@ -1,5 +1,6 @@
 """What differs between a logged run and its repetition: where each ran, and what each predicted."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,15 @@ class PredictionDifference:
     @property
     def within(self) -> bool:
         return self.largest <= TOLERANCE
+
+
+def measure_gap(was: float, now: float) -> float:
+    """Measure how far two numbers are apart, as a share of the larger one; a stranger's may be of any size."""
+    try:
+        gap = abs(now - was) / max(abs(was), abs(now))
+    except OverflowError:  # of an integer that no float can hold
+        return math.inf
+    return math.inf if math.isnan(gap) else gap
 
 
 def compare_predictions(before: Path, after: Path, run_id: str) -> PredictionDifference:

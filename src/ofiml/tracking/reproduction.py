@@ -16,7 +16,7 @@ from ofiml.data.sessions import list_sources
 from ofiml.errors import ConfigError, DataError
 from ofiml.parallel import count_cores
 from ofiml.provenance import describe_provenance, hash_files
-from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes
+from ofiml.tracking.differences import TOLERANCE, PredictionDifference, compare_predictions, list_changes, measure_gap
 from ofiml.tracking.logged_report import LoggedReport, read_logged_report
 from ofiml.ui.lines import open_console
 
@@ -109,7 +109,7 @@ def _print_comparison(
     if predictions.rows:
         shown.append(f"first prediction that differs: {predictions.first}")
     verdict = "not identical" if differences or predictions.rows else "identical"
-    words = "" if verdict == "identical" else f" {_describe_distance(predictions)}"
+    words = "" if verdict == "identical" else f" {_describe_distance(predictions)}{_describe_gap(before, after)}"
     shown.append(
         f"Run {run_id} and its repetition {repetition} are {verdict}: "
         f"predictions sha256 {(after.predictions_sha256 or '')[:16]}…, {len(before.numbers):,} numbers compared.{words}"
@@ -117,6 +117,18 @@ def _print_comparison(
     for line in shown:
         console.print(line, soft_wrap=True)
     return 0 if verdict == "identical" else 1
+
+
+def _describe_gap(before: LoggedReport, after: LoggedReport) -> str:
+    """Describe how far the numbers of two reports are apart; nothing if none differs."""
+    pairs = [(was, after.numbers[path]) for path, was in before.numbers.items() if path in after.numbers]
+    gaps = [measure_gap(was, now) for was, now in pairs if was != now]
+    if not gaps:
+        return ""
+    largest = max(gaps)
+    place = "within" if largest <= TOLERANCE else "beyond"
+    share = f"by at most {largest:.1g} of their size, {place} the tolerance of {TOLERANCE:g}"
+    return f" {len(gaps):,} of {len(pairs):,} numbers differ, {share}."
 
 
 def _describe_distance(predictions: PredictionDifference) -> str:
