@@ -150,6 +150,8 @@ def test_moves_that_meet_what_the_fold_was_taught_do_not_count(judged):
     found = decay(rows, judged, taught)
     assert [e.rows for e in found] == [300, 300, 300, 300, 299, 296, 291]
     assert [e.rows for e in decay(rows, judged, {1: taught[0]})] == [300] * 7
+    looking_back = Intervals(edge[:1], edge[:1] + 20 * H, edge[:1] + 21 * H)  # its features reach behind the block
+    assert [e.rows for e in decay(rows, judged, {0: looking_back})] == [e.rows for e in found]
     plain = decay(rows[:291], judged)
     assert repr(found[6].ic) == repr(plain[6].ic)
 
