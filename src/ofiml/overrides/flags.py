@@ -37,22 +37,13 @@ def check_flags(arguments: Sequence[str]) -> None:
 
     Hydra has more, and takes the beginning of a flag for the flag. One of them runs the code in a file.
     """
-    flags: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, value = argument.partition("=")
-        if not flag.startswith("-"):
-            continue
+    flags, _ = _split_flags(arguments)
+    for flag, value in flags.items():
         if flag in _TAKING_VALUES and flag not in CONFIG_NAME:
-            flags[flag] = value if equals else "".join(rest[:1])
-            _check_value(flag, flags[flag])
-            rest = rest if equals else rest[1:]
-        elif argument in (*SWEEP, _RESOLVE, "--help", "-h"):
-            flags[flag] = ""
-        else:
+            _check_value(flag, value)
+        elif flag not in (*SWEEP, _RESOLVE, "--help", "-h"):
             raise ConfigError(
-                f"{flag} is no option here. The options are -m, --config FILE, --config-dir FOLDER, "
+                f"{flag.partition('=')[0]} is no option here. The options are -m, --config FILE, --config-dir FOLDER, "
                 "--cfg job with --package GROUP, and --help; all else is group=choice or key=value."
             )
     _check_effect(flags)
@@ -78,19 +69,7 @@ def _check_value(flag: str, value: str) -> None:
 
 def read_line(arguments: Sequence[str]) -> Line:
     """Read a command line whose flags were checked, and whose `--config` has become the name of a config."""
-    overrides: list[str] = []
-    flags: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        flag, equals, value = argument.partition("=")
-        if flag in _TAKING_VALUES:
-            flags[flag] = value if equals else "".join(rest[:1])
-            rest = rest if equals else rest[1:]
-        elif argument in (*SWEEP, _RESOLVE):
-            flags[argument] = ""
-        else:
-            overrides.append(argument)
+    flags, overrides = _split_flags(arguments)
 
     def find(names: Sequence[str]) -> str | None:
         return next((flags[name] for name in names if name in flags), None)
@@ -104,3 +83,20 @@ def read_line(arguments: Sequence[str]) -> Line:
         package=find(_PACKAGE),
         resolve=_RESOLVE in flags,
     )
+
+
+def _split_flags(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split arguments into flags with their values (empty without one) and overrides. The last of equal ones counts."""
+    flags: dict[str, str] = {}
+    overrides: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        flag, equals, value = argument.partition("=")
+        if flag in _TAKING_VALUES:
+            flags[flag] = value if equals or not rest else rest.pop(0)
+        elif argument.startswith("-"):
+            flags[argument] = ""
+        else:
+            overrides.append(argument)
+    return flags, overrides
